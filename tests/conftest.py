@@ -1,0 +1,64 @@
+"""Each test has a fresh database, migrated to head, on every installed engine."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from penstock.dal.store import Store
+from tests.acting import Clock, store_at
+from tests.databases import ENGINE_KINDS, Databases
+
+
+@pytest.fixture(scope="session")
+def databases(tmp_path_factory: pytest.TempPathFactory) -> Databases:
+    """For fixtures of a wider scope, and for tests that need more than one database."""
+    return Databases(tmp_path_factory.mktemp("databases"))
+
+
+@pytest.fixture(params=ENGINE_KINDS)
+def engine_kind(request: pytest.FixtureRequest) -> str:
+    kind: str = request.param
+    return kind
+
+
+@pytest.fixture
+def database_url(engine_kind: str, databases: Databases) -> Iterator[str]:
+    """A database of the test's own, migrated to head."""
+    with databases.migrated(engine_kind) as url:
+        yield url
+
+
+@pytest.fixture
+def empty_database_url(engine_kind: str, databases: Databases) -> Iterator[str]:
+    """A database of the test's own, with nothing in it."""
+    with databases.empty(engine_kind) as url:
+        yield url
+
+
+@pytest.fixture
+def postgres_url(databases: Databases) -> Iterator[str]:
+    """As database_url, for what only PostgreSQL can show."""
+    with databases.migrated("postgres") as url:
+        yield url
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """Time that passes when the test says so."""
+    return Clock()
+
+
+@pytest.fixture
+def store(database_url: str, clock: Clock) -> Iterator[Store]:
+    """A store on every installed engine in turn."""
+    made = store_at(database_url, clock)
+    yield made
+    made.database.engine.dispose()
+
+
+@pytest.fixture
+def postgres(postgres_url: str, clock: Clock) -> Iterator[Store]:
+    """A store for what only PostgreSQL can show."""
+    made = store_at(postgres_url, clock)
+    yield made
+    made.database.engine.dispose()
