@@ -1,0 +1,1 @@
+"""Penstock: durable jobs, pipelines and scheduled maintenance out of one database, with every step on record."""

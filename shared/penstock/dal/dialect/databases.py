@@ -1,0 +1,226 @@
+"""How each engine opens, begins, commits and is joined, and which of its errors are worth another try."""
+
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import psycopg
+import sqlalchemy as sa
+from psycopg.pq import TransactionStatus
+from psycopg.rows import tuple_row
+from sqlalchemy import orm, pool
+
+from penstock.dal.dialect.scripts import Cursor, Statement
+from penstock.domain.errors import CannotJoin, InvalidInput
+
+BUSY_TIMEOUT_SECONDS = 30
+BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+IMMEDIATE = "BEGIN IMMEDIATE"
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A cursor, and whether what runs on it is one commit."""
+
+    cursor: Cursor
+    one_statement: bool
+    spans: bool
+
+    def run(self, statement: Statement, params: Mapping[str, Any]) -> list[Any]:
+        """The rows that a statement returns."""
+        plan = statement.as_one if self.one_statement else statement.as_many
+        return plan.run(self.cursor, params)
+
+    def become(self, role: str) -> None:
+        """Acts as this role until the transaction ends, where the engine has roles."""
+        if self.one_statement:
+            self.cursor.execute(f'SET LOCAL ROLE "{role}"')
+
+    def be_oneself(self) -> None:
+        """Acts as the login again."""
+        if self.one_statement:
+            self.cursor.execute("SET LOCAL ROLE NONE")
+
+
+class Database(Protocol):
+    """An engine that has been opened."""
+
+    engine: sa.Engine
+    commits_alone: bool
+
+    def autocommit(self) -> AbstractContextManager[Session]:
+        """Each statement on its own."""
+
+    def transaction(self) -> AbstractContextManager[Session]:
+        """All statements as one commit."""
+
+    def is_conflict(self, error: BaseException) -> bool:
+        """Whether the database gave up this transaction for another one."""
+
+
+def open_database(url: str, **options: Any) -> Database:
+    """The database at a URL; nothing is opened before the first use."""
+    try:
+        backend = sa.make_url(url).get_backend_name()
+    except sa.exc.ArgumentError:
+        raise InvalidInput(
+            "url", "is not a database URL; write sqlite:///file.db or postgresql://user@host/name"
+        ) from None
+    if backend == "sqlite":
+        return SQLite(url, **options)
+    if backend == "postgresql":
+        return PostgreSQL(url, **options)
+    raise InvalidInput("url", f"names {backend}; Penstock runs on sqlite and postgresql")
+
+
+class PostgreSQL:
+    """Connections stay in autocommit, so that a verb that is one statement is one round trip."""
+
+    commits_alone = True
+
+    def __init__(self, url: str, **options: Any) -> None:
+        given = sa.make_url(url).set(drivername="postgresql+psycopg")
+        self.engine = sa.create_engine(given, isolation_level="AUTOCOMMIT", use_native_hstore=False, **options)
+
+    @contextmanager
+    def autocommit(self) -> Iterator[Session]:
+        """Each statement on its own."""
+        with _checked_out(self.engine) as raw:
+            yield Session(_raw_cursor(raw), one_statement=True, spans=False)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """All statements as one commit."""
+        with _checked_out(self.engine) as raw:
+            cursor = _raw_cursor(raw)
+            cursor.execute("BEGIN")
+            yield Session(cursor, one_statement=True, spans=True)
+            cursor.execute("COMMIT")
+
+    def is_conflict(self, error: BaseException) -> bool:
+        """Whether the transaction lost to another one."""
+        return isinstance(error, psycopg.errors.SerializationFailure | psycopg.errors.DeadlockDetected)
+
+
+class SQLite:
+    """One writer at a time: every write transaction takes the write lock before it reads."""
+
+    commits_alone = False
+
+    def __init__(self, url: str, **options: Any) -> None:
+        in_memory = sa.make_url(url).database in (None, "", ":memory:")
+        if in_memory:
+            # A connection of its own would be a database of its own: all threads share one, in turns.
+            options = {"poolclass": pool.StaticPool, **options}
+        self.turn: AbstractContextManager[Any] = threading.RLock() if in_memory else nullcontext()
+        arguments = {"check_same_thread": False, "timeout": BUSY_TIMEOUT_SECONDS}
+        self.engine = sa.create_engine(url, connect_args=arguments, isolation_level="AUTOCOMMIT", **options)
+        sa.event.listen(self.engine, "connect", _settle)
+
+    @contextmanager
+    def autocommit(self) -> Iterator[Session]:
+        """Each statement on its own."""
+        with self.turn, _checked_out(self.engine) as raw:
+            yield Session(raw.cursor(), one_statement=False, spans=False)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """All statements as one commit."""
+        with self.turn, _checked_out(self.engine) as raw:
+            cursor = raw.cursor()
+            cursor.execute(IMMEDIATE)
+            yield Session(cursor, one_statement=False, spans=True)
+            cursor.execute("COMMIT")
+
+    def is_conflict(self, error: BaseException) -> bool:
+        """Whether another writer was in the way for longer than the time-out."""
+        return isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode & 0xFF in BUSY
+
+
+@contextmanager
+def _checked_out(engine: sa.Engine) -> Iterator[Any]:
+    """A driver's connection out of the pool; whatever it left open is rolled back, and a broken one thrown away."""
+    pooled = engine.raw_connection()
+    raw: Any = pooled.driver_connection
+    try:
+        yield raw
+    except BaseException:
+        try:
+            raw.rollback()
+        except (psycopg.Error, sqlite3.Error):
+            pooled.invalidate()
+        raise
+    finally:
+        pooled.close()
+
+
+def _raw_cursor(raw: psycopg.Connection[Any]) -> Any:
+    return psycopg.RawCursor(raw, row_factory=tuple_row)
+
+
+def _settle(raw: sqlite3.Connection, _record: Any) -> None:
+    for pragma in ("foreign_keys = ON", "journal_mode = WAL", f"busy_timeout = {BUSY_TIMEOUT_SECONDS * 1000}"):
+        raw.execute(f"PRAGMA {pragma}")
+
+
+# --- joining the caller's transaction --------------------------------------------------------------------------
+
+
+def joined(connection: Any) -> Session:
+    """A session inside the transaction that the caller has, or is about to have, on a connection."""
+    if isinstance(connection, orm.Session):
+        connection = connection.connection()
+    if isinstance(connection, sa.Connection):
+        if not connection.in_transaction():
+            connection.begin()  # Otherwise its commit() would not know that there is something to commit.
+        connection = connection.connection.driver_connection
+    if isinstance(connection, psycopg.Connection):
+        return _joined_postgresql(connection)
+    if isinstance(connection, sqlite3.Connection):
+        return _joined_sqlite(connection)
+    kind = type(connection).__name__
+    raise CannotJoin(
+        f"cannot join a {kind}; pass a SQLAlchemy connection or session, or a psycopg or sqlite3 connection"
+    )
+
+
+def _joined_postgresql(raw: psycopg.Connection[Any]) -> Session:
+    status = raw.info.transaction_status
+    if status == TransactionStatus.INERROR:
+        raise CannotJoin("the transaction of this connection has failed; roll it back and begin again")
+    if raw.autocommit and status == TransactionStatus.IDLE:
+        raise CannotJoin(
+            "this connection is in autocommit mode; open a transaction first, with connection.transaction()"
+        )
+    return Session(_raw_cursor(raw), one_statement=True, spans=True)
+
+
+def _joined_sqlite(raw: sqlite3.Connection) -> Session:
+    if not raw.in_transaction:
+        raw.execute(IMMEDIATE)
+    elif not _holds_write_lock(raw):
+        raise CannotJoin(
+            "this connection has begun a deferred transaction, which may fail when it comes to write; "
+            "begin it with BEGIN IMMEDIATE, or join before its first statement"
+        )
+    cursor = raw.cursor()
+    cursor.row_factory = None
+    return Session(cursor, one_statement=False, spans=True)
+
+
+def _holds_write_lock(raw: sqlite3.Connection) -> bool:
+    """Whether a rival for the write lock finds it taken; a database without a file has no rivals."""
+    path = next(file for _, name, file in raw.cursor().execute("PRAGMA database_list") if name == "main")
+    if not path:
+        return True
+    rival = sqlite3.connect(path, timeout=0, isolation_level=None)
+    try:
+        rival.execute(IMMEDIATE)
+    except sqlite3.OperationalError:
+        return True
+    finally:
+        rival.close()
+    return False

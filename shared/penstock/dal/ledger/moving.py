@@ -1,0 +1,334 @@
+"""Every change of state of task executions: `move` is the one door."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import ColumnElement, FromClause
+
+from penstock.dal.dialect import Id, Script, Statement
+from penstock.dal.ledger import dependents
+from penstock.dal.ledger.effects import MOVED, Effects, bell_rows, moved_rows
+from penstock.dal.ledger.pieces import (
+    NOW,
+    RETURNED,
+    RUNNING_PIPELINE,
+    E,
+    O,
+    P,
+    Q,
+    after,
+    among,
+    at,
+    chosen_by,
+    facts,
+    locked_pipelines,
+    put_up_bells,
+    returned,
+    take_down,
+    word,
+    write_facts,
+)
+from penstock.dal.store import NeedsTransaction, Tx
+from penstock.domain.lifecycle import TASK, Move, Proof, Status
+from penstock.domain.limits import PRIORITY
+
+Columns = Mapping[str, Any]
+JOB = (
+    "id", "lease", "pipeline_execution_id", "task_id", "name", "task_type", "queue", "status", "config", "metadata",
+    "workspace_path", "priority", "attempt", "max_attempts", "retry", "timeout_seconds", "lease_expires_at", "traceparent",
+    "created_at", "version", "updated_at", "worker_id",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Case:
+    """One row of the table as a verb applies it: when, if the verb has several; and what it writes besides."""
+
+    verb: str
+    target: str | None = None
+    when: ColumnElement[bool] | None = None
+    writes: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def move(self) -> Move:
+        """Its row of the table."""
+        (found,) = (move for move in TASK.of(self.verb) if self.target in (None, move.target))
+        return found
+
+
+LIMIT = sa.bindparam("limit", type_=sa.Integer())
+Cases = Callable[[FromClause], Sequence[Case]]
+
+
+@dataclass(frozen=True)
+class Movement:
+    """A verb as the ledger runs it.
+
+    ``cases`` gets the relation of rows that the caller brings (their columns are ``brings``, besides the id), or
+    of candidates that ``picks`` finds; ``claims`` finds and locks them itself. Two columns have a meaning of
+    their own: ``lease`` fences, ``data`` goes into the last event.
+    """
+
+    cases: Cases
+    brings: Columns = field(default_factory=dict)
+    picks: Callable[[], sa.Select[Any]] | None = None
+    claims: Callable[[], sa.Select[Any]] | None = None
+    jobs: bool = False
+
+    @cached_property
+    def moves(self) -> tuple[Move, ...]:
+        """The rows of the table that it may apply."""
+        probe = sa.table("rows", *(sa.column(name, kind) for name, kind in {"id": Id(), **self.brings}.items()))
+        return tuple(case.move for case in self.cases(probe))
+
+    @property
+    def ends(self) -> bool:
+        """Whether something may end by it."""
+        return any(move.target in TASK.ends for move in self.moves)
+
+    @cached_property
+    def whole(self) -> Statement:
+        """Inside a transaction: what is skipped on the way is followed by further statements."""
+        return Statement(lambda script: _build(self, script, alone=False))
+
+    @cached_property
+    def alone(self) -> Statement:
+        """As the only statement: moves nothing if further statements would have to follow."""
+        return Statement(lambda script: _build(self, script, alone=True))
+
+
+def move(tx: Tx, movement: Movement, rows: Iterable[Mapping[str, Any]] = (), **params: Any) -> Effects:
+    """Moves every row for which it is legal, as the table says, and all that follows from it."""
+    effects = Effects()
+    values = {"rows": list(rows), "ring_from": tx.now + tx.ring_grace, **params}
+    deeper = effects.add(tx.run(movement.whole if tx.spans else movement.alone, values))
+    if deeper and not tx.spans:
+        raise NeedsTransaction
+    while deeper:
+        parents = [{"id": row.id, "kind": row.note} for row in deeper]
+        deeper = effects.add(tx.run(CASCADE, {"rows": parents, "ring_from": values["ring_from"]}))
+    return effects
+
+
+def take(tx: Tx, movement: Movement, rows: Iterable[Mapping[str, Any]] = (), **params: Any) -> list[Any]:
+    """Moves executions into somebody's hands; returns them as that worker needs them."""
+    return tx.run(movement.whole, {"rows": list(rows), **params})
+
+
+# --- one statement ---------------------------------------------------------------------------------------------
+
+
+def _build(movement: Movement, script: Script, *, alone: bool) -> None:
+    mine = script.step("mine", movement.claims() if movement.claims else _locked(movement, script))
+    events: list[sa.Select[Any]] = []
+    answer: list[sa.Select[Any]] = []
+    if not movement.ends:
+        done = _update(movement, script, mine)
+    else:
+        kids = dependents.lock_children(script, _parents(mine))
+        unless = [sa.not_(sa.exists(dependents.deeper(kids)))] if alone else []
+        done = _update(movement, script, mine, *unless)
+        freed = dependents.move_children(script, kids, *unless)
+        events, answer = dependents.follow_children(script, kids, freed)
+        last, pipes = dependents.end_pipelines(script, [dependents.ended_rows(done), dependents.ended_rows(freed)])
+        events += last
+        answer += [dependents.deeper(kids), pipes]
+    answer += _follow(movement, script, mine, done)
+    write_facts(script, [*_facts(movement, mine, done), *events])
+    if movement.jobs:
+        script.answer(sa.select(*(done.c[name] for name in JOB)))
+    else:
+        script.answer(sa.union_all(moved_rows(MOVED, done), *answer))
+
+
+def _locked(movement: Movement, script: Script) -> sa.Select[Any]:
+    rows = _rows(movement, script)
+    return _mine(movement, rows, _held(movement, script, rows))
+
+
+def _rows(movement: Movement, script: Script) -> FromClause:
+    if movement.picks:
+        return script.step("rows", movement.picks())
+    return script.given("rows", {"id": Id(), **movement.brings})
+
+
+def _held(movement: Movement, script: Script, rows: FromClause) -> FromClause | None:
+    """Locks the pipelines first, unless only the holder of a lease or a claim is at work: those rows have no rivals
+    that hold a pipeline and wait for them, and they are the hot path."""
+    if not movement.ends and all(move.proof in (Proof.LEASE, Proof.DUE) for move in movement.moves):
+        return None
+    return locked_pipelines(script, sa.select(E.c.pipeline_execution_id).join(rows, rows.c.id == E.c.id))
+
+
+def _mine(movement: Movement, rows: FromClause, held: FromClause | None) -> sa.Select[Any]:
+    """The rows that may move, locked by id, each with where it goes."""
+    due = any(move.proof is Proof.DUE for move in movement.moves)
+    cases = movement.cases(rows)
+    allowed = [_allowed(case, rows) for case in cases]
+    source = E.join(rows, rows.c.id == E.c.id)
+    if due:
+        source = source.join(O, O.c.task_execution_id == E.c.id).outerjoin(P, P.c.id == E.c.pipeline_execution_id)
+    return (
+        sa.select(*_shape(movement, cases, allowed, rows))
+        .select_from(source)
+        .where(sa.or_(*allowed), *([after(held)] if held is not None else []))
+        .order_by(E.c.id)
+        .with_for_update(key_share=True, of=[E, O] if due else E)
+    )
+
+
+def _shape(movement: Movement, cases: Sequence[Case], allowed: Sequence[Any], rows: FromClause) -> list[Any]:
+    targets = [word(case.move.target) for case in cases]
+    target = targets[0] if len(cases) == 1 else sa.case(*zip(allowed, targets, strict=True))
+    brought = [rows.c[name].label(name) for name in movement.brings if name != "lease"]
+    return [E.c.id, E.c.status.label("was"), target.label("target"), *brought]
+
+
+def _allowed(case: Case, rows: FromClause) -> ColumnElement[bool]:
+    conditions = [among(E.c.status, case.move.sources), *_proof(case.move, rows)]
+    return sa.and_(*conditions, *([case.when] if case.when is not None else []))
+
+
+def _proof(move: Move, rows: FromClause) -> list[ColumnElement[bool]]:
+    """What the move demands besides the state."""
+    if move.proof is Proof.LEASE:
+        return [E.c.lease == rows.c.lease]
+    if move.proof is Proof.EXPIRED:
+        return [E.c.lease_expires_at < NOW]
+    if move.proof is Proof.DUE:
+        return [
+            O.c.available_at <= NOW,
+            sa.or_(E.c.pipeline_execution_id.is_(None), P.c.status == word(RUNNING_PIPELINE)),
+        ]
+    return []
+
+
+def _parents(mine: FromClause) -> FromClause:
+    kind = dependents.kind_of(mine.c.target).label("kind")
+    return sa.select(mine.c.id, kind).where(among(mine.c.target, TASK.ends)).subquery("parents")
+
+
+def _update(movement: Movement, script: Script, mine: FromClause, *unless: Any) -> FromClause:
+    sources = dict.fromkeys(source for move in movement.moves for source in move.sources)
+    update = (
+        sa.update(E)
+        .where(E.c.id == mine.c.id, among(E.c.status, sources), *unless)
+        .values(**_values(movement, mine))
+        .returning(*returned(E, *(JOB if movement.jobs else RETURNED)))
+    )
+    return script.step("done", update)
+
+
+def _values(movement: Movement, mine: FromClause) -> dict[str, Any]:
+    """What the update sets: the state and what follows from it, then what the verb writes besides."""
+    moves = movement.moves
+    steps = chosen_by(mine.c.target, {m.target: sa.literal_column(str(len(m.events))) for m in moves}, None)
+    values = {"status": mine.c.target, "version": E.c.version + steps, "updated_at": at(E)}
+    by_column: dict[str, dict[str, Any]] = {}
+    for case in movement.cases(mine):
+        for column, value in {**_consequences(case.move), **case.writes}.items():
+            by_column.setdefault(column, {})[case.move.target] = value
+    for column, cases in by_column.items():
+        values[column] = chosen_by(mine.c.target, cases, None if len(cases) == len(moves) == 1 else E.c[column])
+    return values
+
+
+def _consequences(move: Move) -> dict[str, Any]:
+    """What every move into or out of such a state does to the row."""
+    values: dict[str, Any] = {}
+    if set(move.sources) & set(TASK.held) and move.target not in TASK.held:
+        values |= {"lease": sa.null(), "lease_expires_at": sa.null()}
+        if move.target == Status.READY:
+            values["started_at"] = sa.null()
+    if move.target in TASK.ends:
+        values["completed_at"] = at(E)
+    return values
+
+
+def _follow(movement: Movement, script: Script, mine: FromClause, done: FromClause) -> list[sa.Select[Any]]:
+    """Doorbells and pause entries that come and go with the move."""
+    sources = {source for move in movement.moves for source in move.sources}
+    targets = {move.target for move in movement.moves}
+    if Status.READY in sources and targets != {Status.READY}:
+        take_down(script, "gone", O, done)
+    if Status.PAUSED in sources:
+        take_down(script, "unpaused", Q, done)
+    if Status.PAUSED in targets:
+        script.step("paused", _pause_entries(mine, done))
+    if Status.READY not in targets:
+        return []
+    becomes = [done.c.status == word(Status.READY)]
+    if Status.READY in sources:
+        _ring_anew(script, done)
+        becomes.append(done.c.id.in_(sa.select(mine.c.id).where(mine.c.was != word(Status.READY))))
+    return [bell_rows(put_up_bells(script, "bells", done, *becomes))]
+
+
+def _ring_anew(script: Script, done: FromClause) -> None:
+    """Makes the doorbells of what stays ready due at once. The rows are there, so they cannot come again."""
+    script.step(
+        "rung",
+        sa.update(O)
+        .where(O.c.task_execution_id.in_(sa.select(done.c.id).where(done.c.status == word(Status.READY))))
+        .values(available_at=NOW, ring_at=NOW, rings=sa.literal_column("0"), last_error=sa.null()),
+    )
+
+
+def _pause_entries(mine: FromClause, done: FromClause) -> sa.Insert:
+    rows = sa.select(
+        done.c.id, mine.c.work_plan, mine.c.reason, done.c.updated_at, mine.c.resume_after, done.c.priority
+    )
+    names = ["task_execution_id", "work_plan", "reason", "paused_at", "resume_after", "priority"]
+    return sa.insert(Q).from_select(names, rows.select_from(done.join(mine, mine.c.id == done.c.id)))
+
+
+def _facts(movement: Movement, mine: FromClause, done: FromClause) -> list[sa.Select[Any]]:
+    both = done.join(mine, mine.c.id == done.c.id)
+    columns: dict[str, Any] = {"joined": both}
+    if any(move.proof is not Proof.NONE for move in movement.moves):
+        columns["worker_id"] = done.c.worker_id
+    if "data" in movement.brings:
+        columns["event_data"] = mine.c.data
+    return facts(movement.moves, done, **columns)
+
+
+def best_of_queue() -> sa.Select[Any]:
+    """The best due executions of a queue: by priority, then by age; others' are passed over, nobody is waited for.
+
+    Each priority is a branch of its own. One ordered read over all of them would walk through every doorbell of a
+    higher priority that is not due yet.
+    """
+    branches = [
+        _best_of_priority(priority).subquery(f"priority_{priority}") for priority in range(PRIORITY[0], PRIORITY[1] + 1)
+    ]
+    best = sa.union_all(*(sa.select(*branch.c) for branch in branches)).limit(LIMIT).subquery("best")
+    return sa.select(best.c.id, best.c.was, word(Status.CLAIMED).label("target"))
+
+
+def _best_of_priority(priority: int) -> sa.Select[Any]:
+    claim = Case("claim")
+    return (
+        sa.select(E.c.id, E.c.status.label("was"))
+        .select_from(E.join(O, O.c.task_execution_id == E.c.id).outerjoin(P, P.c.id == E.c.pipeline_execution_id))
+        .where(O.c.queue == sa.bindparam("queue", type_=sa.Text()), O.c.priority == sa.literal_column(str(priority)))
+        .where(_allowed(claim, E))
+        .order_by(O.c.available_at, O.c.id)
+        .limit(LIMIT)
+        .with_for_update(key_share=True, skip_locked=True, of=[E, O])
+    )
+
+
+def _cascade(script: Script) -> None:
+    parents = script.given("rows", {"id": Id(), "kind": sa.Text()})
+    kids = dependents.lock_children(script, parents)
+    freed = dependents.move_children(script, kids)
+    events, answer = dependents.follow_children(script, kids, freed)
+    last, pipes = dependents.end_pipelines(script, [dependents.ended_rows(freed)])
+    write_facts(script, [*events, *last])
+    script.answer(sa.union_all(*answer, dependents.deeper(kids), pipes))
+
+
+CASCADE = Statement(_cascade)

@@ -1,0 +1,69 @@
+"""Taking due doorbells to ring them. A doorbell goes when its execution leaves ready, never because it was rung."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from penstock.dal.dialect import Instant, Script, Statement, later_of, seconds_after
+from penstock.dal.ledger.pieces import NOW, RUNNING_PIPELINE, E, O, P, returned, word
+from penstock.dal.store import Tx
+
+PATIENCE_SECONDS = (300, 600, 1_200, 2_400)
+LONGEST_PATIENCE_SECONDS = 3_600
+
+
+def ring(tx: Tx, queue: str, limit: int) -> list[Any]:
+    """Takes due doorbells; each is due again after a while, so that a lost message needs no one to notice."""
+    return tx.run(RING, {"queue": queue, "limit": limit})
+
+
+def postpone(tx: Tx, refused: Iterable[Mapping[str, Any]]) -> int:
+    """Doorbells that nobody would take: why, and when to try again. One that has been rung since is left alone."""
+    return len(tx.run(POSTPONE, {"rows": list(refused)}))
+
+
+def _ring(script: Script) -> None:
+    running = sa.or_(E.c.pipeline_execution_id.is_(None), P.c.status == word(RUNNING_PIPELINE))
+    due = script.step(
+        "due",
+        sa.select(O.c.id, E.c.task_type)
+        .select_from(O.join(E, E.c.id == O.c.task_execution_id).outerjoin(P, P.c.id == E.c.pipeline_execution_id))
+        .where(O.c.queue == sa.bindparam("queue", type_=sa.Text()), O.c.ring_at <= NOW, running)
+        .order_by(O.c.ring_at)
+        .limit(sa.bindparam("limit", type_=sa.Integer()))
+        .with_for_update(key_share=True, skip_locked=True, of=O),
+    )
+    patience = sa.case(
+        *(
+            (O.c.rings == sa.literal_column(str(rings)), sa.literal_column(str(s)))
+            for rings, s in enumerate(PATIENCE_SECONDS)
+        ),
+        else_=sa.literal_column(str(LONGEST_PATIENCE_SECONDS)),
+    )
+    update = (
+        sa.update(O)
+        .where(O.c.id == due.c.id)
+        .values(ring_at=seconds_after(NOW, patience), rings=O.c.rings + sa.literal_column("1"))
+    )
+    rung = script.step(
+        "rung", update.returning(*returned(O, "id", "task_execution_id", "queue", "priority", "rings", "traceparent"))
+    )
+    script.answer(
+        sa.select(*rung.c, due.c.task_type).join(due, due.c.id == rung.c.id).order_by(rung.c.priority, rung.c.id)
+    )
+
+
+def _postpone(script: Script) -> None:
+    rows = script.given("rows", {"id": O.c.id.type, "rings": sa.Integer(), "error": sa.Text(), "ring_at": Instant()})
+    update = (
+        sa.update(O)
+        .where(O.c.id == rows.c.id, O.c.rings == rows.c.rings)
+        .values(ring_at=later_of(rows.c.ring_at, O.c.available_at, type_=Instant()), last_error=rows.c.error)
+    )
+    later = script.step("later", update.returning(O.c.id))
+    script.answer(sa.select(later.c.id))
+
+
+RING = Statement(_ring)
+POSTPONE = Statement(_postpone)

@@ -1,0 +1,1 @@
+"""What is true: the lifecycle, the graph of a pipeline, retries, limits and refusals. Standard library only."""

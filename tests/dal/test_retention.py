@@ -1,0 +1,110 @@
+"""Retention: bounded, whole, on the record, and never what lives or is held."""
+
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from penstock.dal import events, executions, pipelines, retention, schema
+from penstock.dal.store import Store
+from penstock.domain.errors import InvalidInput
+from tests.acting import MINUTE, Clock, begin, job, only, rows, step
+
+DAY = timedelta(days=1)
+
+
+def finish_job(store: Store) -> None:
+    (running,) = begin(store, only(store.alone(executions.create, job())))
+    store.alone(executions.complete, running)
+
+
+def finish_pipeline(store: Store) -> None:
+    started = store.alone(pipelines.start, pipelines.NewPipeline("p", [step("a"), step("b", "a")]))
+    store.alone(pipelines.cancel, [started.pipelines[0].id])
+
+
+def test_a_purge_takes_whole_histories_and_nothing_younger(store: Store, clock: Clock) -> None:
+    finish_job(store)
+    finish_pipeline(store)
+    old = store.alone(
+        events.create, "PipelineNoted", pipeline_execution_id=rows(store, schema.pipeline_executions)[0].id
+    )
+    clock.pass_(DAY)
+    finish_job(store)
+    cutoff = clock.now - MINUTE
+    with store.read() as tx:
+        counted = retention.count_older_than(tx, cutoff)
+    assert retention.Countable(task_executions=3, pipeline_executions=1, events=13) == counted
+    purged = store.alone(retention.delete_older_than, cutoff, 100)
+    assert (3, 1, 13) == (purged.task_executions, purged.pipeline_executions, purged.events)
+    left = rows(store, schema.execution_events)
+    assert ["TaskCreated", "TaskMarkedReady", "TaskClaimed", "TaskStarted", "TaskCompleted"] == [
+        e.event_type for e in left
+    ]
+    assert all(event.sequence_num > old for event in left)
+
+
+def test_each_step_is_on_record(store: Store, clock: Clock) -> None:
+    finish_job(store)
+    clock.pass_(DAY)
+    store.alone(retention.delete_older_than, clock.now, 10)
+    (entry,) = rows(store, schema.purge_log)
+    assert ("tester", clock.now, 1, 0, 5) == (
+        entry.actor, entry.cutoff, entry.task_executions, entry.pipeline_executions, entry.events,
+    )  # fmt: skip
+    assert entry.closed_at == clock.now
+    assert len(entry.digest) == 64
+
+
+def test_steps_are_bounded_and_go_on_where_the_last_one_stopped(store: Store, clock: Clock) -> None:
+    for _ in range(5):
+        finish_job(store)
+        clock.pass_(MINUTE)
+    cutoff = clock.now
+    sizes = []
+    while (purged := store.alone(retention.delete_older_than, cutoff, 2)).histories:
+        sizes.append(purged.task_executions)
+    assert [2, 2, 1] == sizes
+    assert [] == rows(store, schema.execution_events)
+
+
+def test_a_pipeline_goes_whole_even_if_it_is_larger_than_the_step(store: Store, clock: Clock) -> None:
+    finish_pipeline(store)
+    finish_job(store)
+    clock.pass_(DAY)
+    purged = store.alone(retention.delete_older_than, clock.now, 1)
+    assert (2, 1) == (purged.task_executions, purged.pipeline_executions)
+
+
+def test_live_work_stays(store: Store, clock: Clock) -> None:
+    store.alone(executions.create, job())
+    store.alone(pipelines.start, pipelines.NewPipeline("p", [step("a")]))
+    clock.pass_(DAY * 4000)
+    assert not store.alone(retention.delete_older_than, clock.now, 10).histories
+    assert 2 == len(rows(store, schema.task_executions))
+
+
+def test_held_work_stays_until_the_hold_is_released(store: Store, clock: Clock) -> None:
+    finish_job(store)
+    finish_pipeline(store)
+    held = [rows(store, schema.task_executions)[0].id, rows(store, schema.task_executions)[2].id]
+    hold = sa.insert(schema.holds)
+    with store.database.engine.connect() as connection:
+        for id in held:
+            connection.execute(hold.values(id=store.new_id(), task_execution_id=id, reason="court", actor="law"))
+    clock.pass_(DAY)
+    assert not store.alone(retention.delete_older_than, clock.now, 10).histories
+    with store.database.engine.connect() as connection:
+        connection.execute(sa.update(schema.holds).values(released_at=clock.now, released_by="law"))
+    clock.pass_(DAY)
+    assert 3 == store.alone(retention.delete_older_than, clock.now, 10).task_executions
+
+
+def test_the_cut_off_itself_is_not_older(store: Store, clock: Clock) -> None:
+    finish_job(store)
+    assert not store.alone(retention.delete_older_than, clock.now, 10).histories
+
+
+def test_a_naive_cut_off_is_refused(store: Store, clock: Clock) -> None:
+    with pytest.raises(InvalidInput, match="cutoff: .* time zone"):
+        store.alone(retention.delete_older_than, clock.now.replace(tzinfo=None), 10)
