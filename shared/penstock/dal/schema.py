@@ -86,7 +86,7 @@ def document(name: str) -> Column[Any]:
 
 def descending(column: str) -> ColumnElement[Any]:
     """A column of an index, largest first."""
-    return sa.text(f"{column} DESC")  # type: ignore[return-value]  # Index takes it as any other expression
+    return sa.column(column).desc()
 
 
 tasks = Table(
@@ -268,7 +268,13 @@ task_executions = Table(
         "id",
         where=f"status IN ({listed((Status.PENDING, Status.APPROVED, Status.DEFERRED, Status.PAUSED))})",
     ),
-    partial_index("ix_task_executions_status", "status", descending("created_at"), descending("id"), where="completed_at IS NOT NULL"),
+    partial_index(
+        "ix_task_executions_status",
+        "status",
+        descending("created_at"),
+        descending("id"),
+        where="completed_at IS NOT NULL",
+    ),
     partial_index("ix_task_executions_completed_at", "completed_at", "id", where="completed_at IS NOT NULL"),
     partial_index(
         "ix_task_executions_services_touched", "services_touched", where="services_touched IS NOT NULL", **CONTAINMENT

@@ -1,0 +1,167 @@
+"""How Alembic reaches a database, and what makes each migration happen entirely or not at all.
+
+The database is `config.attributes["connection"]` (open, outside a transaction), else `config.attributes["url"]`,
+else the environment variable DATABASE_URL. Each migration is a transaction of its own, the number of the revision
+in it, on both engines. Every one begins by taking the lock of migrations and then asks again where the database
+stands: of two runs at once the second waits, and leaves out what the first has done.
+"""
+
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from textwrap import dedent
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import context
+from alembic.util import CommandError
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.schema import ExecutableDDLElement
+
+NO_DATABASE = (
+    "no database to migrate: set DATABASE_URL (sqlite:///penstock.db, postgresql://user@host/name), "
+    'or give config.attributes a "connection" or a "url"'
+)
+NOT_FREE = "the connection is inside a transaction; each migration has to begin and end its own"
+BUSY = "another migration ran at the same time; see where the database stands (alembic current) and try again"
+
+LOCK = int.from_bytes(b"penstock", "big")
+BEGIN: Mapping[str, Sequence[str]] = {
+    "sqlite": ["BEGIN IMMEDIATE"],
+    "postgresql": [
+        # What is read after the lock must be what is committed by then, whatever the default of this login.
+        "SET TRANSACTION ISOLATION LEVEL READ COMMITTED",
+        "SET LOCAL statement_timeout = 0",
+        "SET LOCAL lock_timeout = '5min'",
+        f"SELECT pg_advisory_xact_lock({LOCK})",
+        # Behind DDL that waits for a table, everybody waits. Better to fail, and to be run again.
+        "SET LOCAL lock_timeout = '2s'",
+    ],
+}
+
+Statements = Mapping[str, Sequence[str]]
+Plan = Callable[..., Any]
+
+
+class OvertakenError(Exception):
+    """Between two migrations of this run another run had its turn."""
+
+
+class Verbatim(ExecutableDDLElement):
+    """A statement that reaches the driver as it is written: no parameters, so no meaning in : or %."""
+
+    inherit_cache = False
+
+    def __init__(self, text: str) -> None:
+        self.text = dedent(text).strip()
+
+
+@compiles(Verbatim)
+def _spell(element: Verbatim, _compiler: object, **_: object) -> str:
+    return element.text
+
+
+def run(statements: Statements) -> None:
+    """What the upgrade and downgrade of a revision are given, to run their frozen text with."""
+    migration = context.get_context()
+    for statement in statements[migration.dialect.name]:
+        migration.execute(Verbatim(statement).execution_options(no_parameters=True))
+
+
+def offline() -> None:
+    """Writes the SQL out. Needs to know the engine, and no database."""
+    connection = context.config.attributes.get("connection")
+    name = connection.dialect.name if connection is not None else sa.make_url(_url()).get_backend_name()
+    context.configure(dialect_name=_known(name), literal_binds=True, **_each_in_its_own_transaction())
+    context.run_migrations(run=run)
+
+
+def online() -> None:
+    """Migrates a database."""
+    connection = context.config.attributes.get("connection")
+    if connection is not None:
+        _known(connection.dialect.name)
+        _migrate(connection)
+        return
+    url = sa.make_url(_url())
+    _known(url.get_backend_name())
+    with sa.create_engine(url, poolclass=sa.NullPool).connect() as own:
+        _migrate(own)
+
+
+def _migrate(connection: sa.Connection) -> None:
+    if connection.in_transaction():
+        raise CommandError(NOT_FREE)
+    context.configure(connection=connection, **_each_in_its_own_transaction())
+    options = context.get_context().opts
+    while _overtaken(connection, options["fn"], locked=not options.get("dont_mutate")):
+        if str(options.get("destination_rev"))[0] in "+-":
+            raise CommandError(BUSY)
+
+
+def _overtaken(connection: sa.Connection, plan: Plan, *, locked: bool) -> bool:
+    """Runs what is to be done from where the database stands now; whether there may be more."""
+
+    def one_by_one(heads: tuple[str, ...], migration: Any) -> Iterator[Any]:
+        for step in plan(heads, migration):
+            if not connection.in_transaction():
+                _begin(connection)
+            if set(migration.get_current_heads()) != set(step.info.source_revision_ids):
+                raise OvertakenError
+            yield step
+
+    context.configure(connection=connection, fn=one_by_one, **_each_in_its_own_transaction())
+    try:
+        if locked:
+            _begin(connection)
+        context.run_migrations(run=run)
+        connection.commit()
+    except OvertakenError:
+        return True
+    finally:
+        connection.rollback()
+    return False
+
+
+def _begin(connection: sa.Connection) -> None:
+    """Opens a transaction, also where the driver would open none, and takes the lock of migrations.
+
+    Python's SQLite driver begins none for DDL, psycopg none in autocommit; both commit one that is open.
+    """
+    connection.begin()
+    driver = connection.connection.dbapi_connection
+    if getattr(driver, "in_transaction", False):
+        return
+    if getattr(driver, "autocommit", False) is True:
+        connection.exec_driver_sql("BEGIN")
+    for statement in BEGIN[connection.dialect.name]:
+        connection.exec_driver_sql(statement)
+
+
+def _each_in_its_own_transaction() -> dict[str, Any]:
+    return {"transaction_per_migration": True, "transactional_ddl": True}
+
+
+def _url() -> str:
+    url = context.config.attributes.get("url") or os.environ.get("DATABASE_URL")
+    if not url:
+        raise CommandError(NO_DATABASE)
+    return str(url)
+
+
+def _known(name: str) -> str:
+    if name not in BEGIN:
+        raise CommandError(f"Penstock runs on {' and '.join(BEGIN)}, not on {name}")
+    return name
+
+
+if context.config.cmd_opts:
+    logging.basicConfig(format="%(message)s")
+    progress = logging.getLogger("alembic.runtime.migration")
+    progress.setLevel(logging.INFO)
+    progress.addFilter(lambda record: record.msg.startswith("Running"))
+
+if context.is_offline_mode():
+    offline()
+else:
+    online()
