@@ -106,5 +106,5 @@ def test_the_cut_off_itself_is_not_older(store: Store, clock: Clock) -> None:
 
 
 def test_a_naive_cut_off_is_refused(store: Store, clock: Clock) -> None:
-    with pytest.raises(InvalidInput, match="cutoff: .* time zone"):
+    with pytest.raises(InvalidInput, match=r"cutoff: .* time zone"):
         store.alone(retention.delete_older_than, clock.now.replace(tzinfo=None), 10)

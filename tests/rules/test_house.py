@@ -51,6 +51,4 @@ def test_only_the_dialect_and_the_guards_know_an_engine() -> None:
 def test_every_exception_from_a_rule_gives_its_reason() -> None:
     """`# noqa: RULE - reason` and `# type: ignore[code]  # reason`."""
     unexplained = r"#\s*noqa(?!: [A-Z0-9, ]+ - \w)|#\s*type: ignore(?!\[[a-z, -]+\]  # \w)"
-    assert [] == matches(
-        unexplained, (file for file in files_of_the_repository("*.py") if file != Path(__file__))
-    )
+    assert [] == matches(unexplained, (file for file in files_of_the_repository("*.py") if file != Path(__file__)))

@@ -410,7 +410,7 @@ def _standing(script: Script) -> None:
     script.answer(
         sa.select(
             E.c.id, E.c.status, E.c.lease, E.c.lease_expires_at, E.c.attempt, E.c.max_attempts, E.c.requires_approval,
-            O.c.available_at, P.c.status.label("pipeline_status"),
+            E.c.resume_at, O.c.available_at, P.c.status.label("pipeline_status"),
         ).select_from(source)
     )  # fmt: skip
 
@@ -459,6 +459,8 @@ def _not_due(tx: Tx, verb: str, row: Any) -> str | None:
 def _not_fitting(verb: str, row: Any) -> str | None:
     if verb in ("approve", "reject") and not row.requires_approval:
         return f"cannot {verb}: it does not ask for an approval"
+    if verb == "reset" and row.status == Status.READY and row.resume_at is None:
+        return f"cannot {verb}: it waits for nothing; it is due already"
     if verb == "schedule_retry" and row.attempt >= row.max_attempts:
         return f"cannot {verb}: attempt {row.attempt} of {row.max_attempts} was the last"
     return None
