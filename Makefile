@@ -8,7 +8,7 @@ COMPILE := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate
 	--custom-compile-command "make pins"
 
 .DEFAULT_GOAL := help
-.PHONY: help venv test check format bench mutants ddl-time pins clean
+.PHONY: help venv test check format openapi bench mutants ddl-time pins clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,10 @@ check: venv ## Lint, formatting, types, import contracts
 format: venv ## Format the code and mend what lint can mend
 	@$(BIN)/ruff check --fix-only -q
 	@$(BIN)/ruff format
+
+openapi: venv ## Write docs/openapi.json anew, from the routes of the api
+	@PYTHONPATH=functions $(BIN)/python -m penstock.http.openapi > docs/openapi.json.new
+	@mv docs/openapi.json.new docs/openapi.json
 
 bench: venv ## Measure the verbs against raw SQL
 	@$(BIN)/python -m tests.bench $(ARGS)

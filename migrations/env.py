@@ -2,13 +2,16 @@
 
 The database is `config.attributes["connection"]` (open, outside a transaction), else `config.attributes["url"]`,
 else the environment variable DATABASE_URL. Each migration is a transaction of its own, the number of the revision
-in it, on both engines. Every one begins by taking the lock of migrations and then asks again where the database
-stands: of two runs at once the second waits, and leaves out what the first has done.
+in it, on both engines. Of two runs at once the second waits, and leaves out what the first has done: on PostgreSQL
+a run takes its turn as a whole, for at most `config.attributes["patience_seconds"]` it waits for it; on SQLite each
+migration takes the write lock and asks again where the database stands.
 """
 
 import logging
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from textwrap import dedent
 from typing import Any
 
@@ -25,15 +28,19 @@ NO_DATABASE = (
 NOT_FREE = "the connection is inside a transaction; each migration has to begin and end its own"
 BUSY = "another migration ran at the same time; see where the database stands (alembic current) and try again"
 
+WAITED = (
+    "another migration has been running for more than {patience} seconds; see who holds the lock of migrations "
+    "(migrations/README.md), or try again later"
+)
+
 LOCK = int.from_bytes(b"penstock", "big")
+PATIENCE_SECONDS = 300
+POLL_SECONDS = 0.2
 BEGIN: Mapping[str, Sequence[str]] = {
     "sqlite": ["BEGIN IMMEDIATE"],
     "postgresql": [
-        # What is read after the lock must be what is committed by then, whatever the default of this login.
+        # Whatever the default of this login: live traffic must not make a migration fail.
         "SET TRANSACTION ISOLATION LEVEL READ COMMITTED",
-        "SET LOCAL statement_timeout = 0",
-        "SET LOCAL lock_timeout = '5min'",
-        f"SELECT pg_advisory_xact_lock({LOCK})",
         # Behind DDL that waits for a table, everybody waits. Better to fail, and to be run again.
         "SET LOCAL lock_timeout = '2s'",
     ],
@@ -94,9 +101,62 @@ def _migrate(connection: sa.Connection) -> None:
         raise CommandError(NOT_FREE)
     context.configure(connection=connection, **_each_in_its_own_transaction())
     options = context.get_context().opts
-    while _overtaken(connection, options["fn"], locked=not options.get("dont_mutate")):
-        if str(options.get("destination_rev"))[0] in "+-":
-            raise CommandError(BUSY)
+    if options.get("dont_mutate"):
+        _overtaken(connection, options["fn"], locked=False)
+        return
+    with _turn(connection):
+        while _overtaken(connection, options["fn"], locked=True):
+            if str(options.get("destination_rev"))[0] in "+-":
+                raise CommandError(BUSY)
+
+
+@contextmanager
+def _turn(connection: sa.Connection) -> Iterator[None]:
+    """The only run, where the engine has a lock that outlives a transaction.
+
+    It belongs to the session that migrates: if this process dies while the server still builds an index, nobody
+    else begins before that has ended.
+    """
+    if connection.dialect.name != "postgresql":
+        yield
+        return
+    with _outside_transactions(connection) as session:
+        _wait(session)
+        (timeout,) = session.execute("SELECT current_setting('statement_timeout')").fetchone()
+        session.execute("SET statement_timeout = 0")
+    try:
+        yield
+    finally:
+        if not connection.invalidated:
+            with _outside_transactions(connection) as session:
+                session.execute("SELECT set_config('statement_timeout', %s, false)", [timeout])
+                session.execute(f"SELECT pg_advisory_unlock({LOCK})")
+
+
+def _wait(session: Any) -> None:
+    """Asks for the lock, again and again.
+
+    Who waits for it inside a statement holds a snapshot all the while, and CREATE INDEX CONCURRENTLY waits for
+    every snapshot: the two would wait for each other, and no deadlock detector sees it.
+    """
+    patience = context.config.attributes.get("patience_seconds", PATIENCE_SECONDS)
+    deadline = time.monotonic() + patience
+    while session.execute(f"SELECT pg_try_advisory_lock({LOCK})").fetchone() != (True,):
+        if time.monotonic() > deadline:
+            raise CommandError(WAITED.format(patience=patience))
+        time.sleep(POLL_SECONDS)  # noqa: TID251 - see above: to wait in the database is what must not be
+
+
+@contextmanager
+def _outside_transactions(connection: sa.Connection) -> Iterator[Any]:
+    """The driver's connection, each statement on its own."""
+    session: Any = connection.connection.dbapi_connection
+    before, session.autocommit = session.autocommit, True
+    try:
+        yield session
+    finally:
+        if not session.closed:
+            session.autocommit = before
 
 
 def _overtaken(connection: sa.Connection, plan: Plan, *, locked: bool) -> bool:

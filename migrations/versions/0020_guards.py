@@ -387,7 +387,7 @@ UP: Statements = {
         CREATE TRIGGER IF NOT EXISTS task_executions_replace
         BEFORE INSERT ON task_executions
         FOR EACH ROW
-        WHEN EXISTS (SELECT 1 FROM task_executions WHERE (id = NEW.id))
+        WHEN EXISTS (SELECT 1 FROM task_executions WHERE (id = NEW.id) OR (rowid = NEW.rowid))
         BEGIN
             SELECT RAISE(ABORT, 'task_executions has this row already; history cannot be replaced');
         END
@@ -469,7 +469,7 @@ UP: Statements = {
         CREATE TRIGGER IF NOT EXISTS pipeline_executions_replace
         BEFORE INSERT ON pipeline_executions
         FOR EACH ROW
-        WHEN EXISTS (SELECT 1 FROM pipeline_executions WHERE (id = NEW.id))
+        WHEN EXISTS (SELECT 1 FROM pipeline_executions WHERE (id = NEW.id) OR (rowid = NEW.rowid))
         BEGIN
             SELECT RAISE(ABORT, 'pipeline_executions has this row already; history cannot be replaced');
         END
@@ -517,7 +517,7 @@ UP: Statements = {
         CREATE TRIGGER IF NOT EXISTS tool_executions_replace
         BEFORE INSERT ON tool_executions
         FOR EACH ROW
-        WHEN EXISTS (SELECT 1 FROM tool_executions WHERE (id = NEW.id))
+        WHEN EXISTS (SELECT 1 FROM tool_executions WHERE (id = NEW.id) OR (rowid = NEW.rowid))
         BEGIN
             SELECT RAISE(ABORT, 'tool_executions has this row already; history cannot be replaced');
         END
@@ -578,7 +578,7 @@ UP: Statements = {
         BEFORE INSERT ON task_dependencies
         FOR EACH ROW
         WHEN EXISTS (SELECT 1 FROM task_dependencies
-            WHERE (parent_id = NEW.parent_id AND child_id = NEW.child_id))
+            WHERE (parent_id = NEW.parent_id AND child_id = NEW.child_id) OR (rowid = NEW.rowid))
         BEGIN
             SELECT RAISE(ABORT, 'task_dependencies has this row already; history cannot be replaced');
         END
@@ -605,7 +605,7 @@ UP: Statements = {
         CREATE TRIGGER IF NOT EXISTS annotations_replace
         BEFORE INSERT ON annotations
         FOR EACH ROW
-        WHEN EXISTS (SELECT 1 FROM annotations WHERE (id = NEW.id))
+        WHEN EXISTS (SELECT 1 FROM annotations WHERE (id = NEW.id) OR (rowid = NEW.rowid))
         BEGIN
             SELECT RAISE(ABORT, 'annotations has this row already; history cannot be replaced');
         END
@@ -635,7 +635,7 @@ UP: Statements = {
         CREATE TRIGGER IF NOT EXISTS purge_log_replace
         BEFORE INSERT ON purge_log
         FOR EACH ROW
-        WHEN EXISTS (SELECT 1 FROM purge_log WHERE (id = NEW.id))
+        WHEN EXISTS (SELECT 1 FROM purge_log WHERE (id = NEW.id) OR (rowid = NEW.rowid))
         BEGIN
             SELECT RAISE(ABORT, 'purge_log has this row already; history cannot be replaced');
         END
