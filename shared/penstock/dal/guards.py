@@ -19,8 +19,8 @@ LIFECYCLES: Mapping[str, Lifecycle] = {
 }
 APPEND_ONLY = {
     "execution_events": ("sequence_num", "task_execution_id, version", "pipeline_execution_id, version"),
-    "task_dependencies": ("parent_id, child_id",),
-    "annotations": ("id",),
+    "task_dependencies": ("parent_id, child_id", "rowid"),
+    "annotations": ("id", "rowid"),
 }
 TOUCHED = ("tasks", "workflows", "sessions", "configurations", "schedules", "relay_cursors")
 NEVER_TRUNCATED = (*LIFECYCLES, *APPEND_ONLY, "purge_log")
@@ -39,6 +39,12 @@ class Guard:
 def has(table: str, column: str) -> bool:
     """Whether a table has such a column."""
     return column in metadata.tables[table].c
+
+
+def of_history(engine: str) -> frozenset[str]:
+    """The names of the triggers that keep history as it is, on an engine."""
+    all_of_it = {"postgresql": postgresql, "sqlite": sqlite}[engine]()
+    return frozenset(guard.name for guard in all_of_it if guard.table in NEVER_TRUNCATED)
 
 
 def legal(lifecycle: Lifecycle) -> str:
@@ -193,7 +199,10 @@ def _lite_delete(table: str, unless: str) -> Guard:
 
 
 def _lite_replace(table: str, keys: Iterable[str]) -> Guard:
-    """Refuses a second row under any unique key, because REPLACE deletes the first without asking its trigger."""
+    """Refuses a second row under any unique key, because REPLACE deletes the first without asking its trigger.
+
+    SQLite's own number of a row is such a key too. Where nobody gives one, it is not known yet and is like no other.
+    """
     same = " OR ".join(
         "(" + " AND ".join([*(f"{column} = NEW.{column}" for column in key.split(", ")), *_lite_only(key)]) + ")"
         for key in keys
@@ -248,7 +257,7 @@ def _lite_guard(table: str, lifecycle: Lifecycle) -> Iterator[Guard]:
             table, "version", "BEFORE UPDATE OF status", stale, f"{table} moves only with a new version"
         )
     yield _lite_delete(table, _PURGING if lifecycle is TOOL else f"{ended} AND {_PURGING}")
-    yield _lite_replace(table, ("id",))
+    yield _lite_replace(table, ("id", "rowid"))
 
 
 def _lite_purge_log() -> Iterator[Guard]:
@@ -256,4 +265,4 @@ def _lite_purge_log() -> Iterator[Guard]:
     refusal = "purge_log is history; a row is closed once, by the purge that opened it"
     yield _lite_trigger("purge_log", "keep", "BEFORE UPDATE", f"NOT ({closing})", refusal)
     yield _lite_trigger("purge_log", "delete", "BEFORE DELETE", "", refusal)
-    yield _lite_replace("purge_log", ("id",))
+    yield _lite_replace("purge_log", ("id", "rowid"))

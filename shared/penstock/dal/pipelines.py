@@ -5,10 +5,16 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+import sqlalchemy as sa
+
 from penstock.dal import executions
-from penstock.dal.ledger import Effects, cancel_pipelines, enter, move_pipelines
+from penstock.dal.dialect import Id, Script, Statement
+from penstock.dal.ledger import Effects, Moved, cancel_pipelines, enter, move_pipelines
+from penstock.dal.ledger.pieces import P
 from penstock.dal.store import Tx
-from penstock.domain import limits
+from penstock.domain import limits, trace
+from penstock.domain.errors import NotFound, NotMoved, Refusal, VersionChanged
+from penstock.domain.lifecycle import PIPELINE
 from penstock.domain.pipelines import Graph, Step
 
 
@@ -28,6 +34,8 @@ class NewPipeline:
     def __post_init__(self) -> None:
         limits.name("name", self.name)
         limits.payload("input", self.input)
+        if self.traceparent is not None:
+            object.__setattr__(self, "traceparent", trace.traceparent("traceparent", self.traceparent))
         object.__setattr__(self, "graph", Graph.of(self.steps))
 
 
@@ -92,3 +100,53 @@ def cancel(tx: Tx, ids: Iterable[UUID], *, reason: str | None = None) -> Effects
 def _rows(ids: Iterable[UUID], reason: str | None) -> list[dict[str, Any]]:
     data = {} if reason is None else {"reason": limits.text("reason", reason)}
     return [{"id": each, "reason": reason, "data": data} for each in dict.fromkeys(ids)]
+
+
+# --- where it stands ---------------------------------------------------------------------------------------------
+
+
+def _standing(script: Script) -> None:
+    rows = script.given("rows", {"id": Id()})
+    script.answer(sa.select(P.c.id, P.c.status).join(rows, rows.c.id == P.c.id))
+
+
+def _expected(script: Script) -> None:
+    found = sa.select(P.c.version).where(P.c.id == sa.bindparam("id", type_=Id())).with_for_update(key_share=True)
+    script.answer(sa.select(*script.step("found", found).c))
+
+
+STANDING = Statement(_standing)
+EXPECTED = Statement(_expected)
+
+
+def expect(tx: Tx, id: UUID, version: int) -> None:
+    """Holds a pipeline as the caller has read it, for the verb that follows in this transaction."""
+    tx.must_span()
+    found = tx.run(EXPECTED, {"id": id})
+    if not found:
+        raise NotFound("pipeline execution", id)
+    if found[0].version != version:
+        raise VersionChanged(id, version, found[0].version)
+
+
+def refusals(tx: Tx, verb: str, ids: Iterable[UUID]) -> list[Refusal]:
+    """Why *verb* would not move these pipelines now, and what would be legal instead; none for those it would."""
+    sources = {source for move in PIPELINE.of(verb) for source in move.sources}
+    wanted = list(dict.fromkeys(ids))
+    found = {row.id: row.status for row in tx.run(STANDING, {"rows": [{"id": id} for id in wanted]})}
+    missing = f"cannot {verb}: there is no such pipeline"
+    return [
+        Refusal(id, verb, found[id], PIPELINE.refusal(verb, found[id]), PIPELINE.legal_from(found[id]))
+        if id in found
+        else Refusal(id, verb, None, missing)
+        for id in wanted
+        if found.get(id) not in sources
+    ]
+
+
+def must_move(tx: Tx, verb: str, id: UUID, effects: Effects) -> Moved:
+    """The one pipeline that *verb* was meant for; NotMoved, with the reason, if it stayed."""
+    if effects.pipelines:
+        return effects.pipelines[0]
+    raced = Refusal(id, verb, None, f"cannot {verb}: it was moved by somebody else at this moment; look again")
+    raise NotMoved(next(iter(refusals(tx, verb, [id])), raced))

@@ -72,19 +72,22 @@ def count_older_than(tx: Tx, cutoff: datetime) -> Countable:
 # --- choosing ----------------------------------------------------------------------------------------------------
 
 
-def _not_held(table: sa.Table) -> sa.ColumnElement[bool]:
-    """Whether nobody holds this history, or anything in it."""
-    task = sa.and_(HOLDS.c.released_at.is_(None))
+def _not_held(table: sa.Table) -> list[sa.ColumnElement[bool]]:
+    """That nobody holds this history, or anything in it. Each way of holding is a condition of its own: joined by OR,
+    they would be tried for every hold there is."""
+    in_force = HOLDS.c.released_at.is_(None)
     if table is E:
-        return sa.not_(sa.exists().where(HOLDS.c.task_execution_id == E.c.id, task))
-    inside = sa.select(E.c.id).where(E.c.pipeline_execution_id == P.c.id)
-    about = sa.or_(HOLDS.c.pipeline_execution_id == P.c.id, HOLDS.c.task_execution_id.in_(inside))
-    return sa.not_(sa.exists().where(about, task))
+        return [sa.not_(sa.exists().where(HOLDS.c.task_execution_id == E.c.id, in_force))]
+    inside = sa.exists().select_from(sa.join(HOLDS, E, E.c.id == HOLDS.c.task_execution_id))
+    return [
+        sa.not_(sa.exists().where(HOLDS.c.pipeline_execution_id == P.c.id, in_force)),
+        sa.not_(inside.where(E.c.pipeline_execution_id == P.c.id, in_force)),
+    ]
 
 
 def _old(table: sa.Table) -> list[sa.ColumnElement[bool]]:
     alone = [E.c.pipeline_execution_id.is_(None)] if table is E else []
-    return [table.c.completed_at < CUTOFF, _not_held(table), *alone]
+    return [table.c.completed_at < CUTOFF, *_not_held(table), *alone]
 
 
 def _oldest(table: sa.Table, kind: str, weight: Any) -> sa.Select[Any]:
@@ -229,21 +232,24 @@ def _close(script: Script) -> None:
 
 
 def _count(script: Script) -> None:
-    jobs = sa.select(E.c.id).where(*_old(E))
-    pipelines = sa.select(P.c.id).where(*_old(P))
-    tasks = sa.select(E.c.id).where(E.c.pipeline_execution_id.in_(pipelines))
-    events = sa.or_(V.c.task_execution_id.in_(jobs), V.c.pipeline_execution_id.in_(pipelines))
-
-    def number(query: Any) -> Any:
-        return sa.select(sa.func.count()).select_from(query.subquery()).scalar_subquery()
-
+    jobs = sa.select(E.c.id).where(*_old(E)).subquery("old_jobs")
+    pipelines = sa.select(P.c.id).where(*_old(P)).subquery("old_pipelines")
+    tasks = sa.join(E, pipelines, pipelines.c.id == E.c.pipeline_execution_id)
+    of_jobs = sa.join(V, jobs, jobs.c.id == V.c.task_execution_id)
+    of_tasks = sa.join(V, tasks, E.c.id == V.c.task_execution_id)
+    of_pipelines = sa.join(V, pipelines, pipelines.c.id == V.c.pipeline_execution_id)
+    alone = V.c.task_execution_id.is_(None)
     script.answer(
         sa.select(
-            number(jobs.union_all(tasks)).label("task_executions"),
-            number(pipelines).label("pipeline_executions"),
-            sa.select(sa.func.count()).select_from(V).where(events).scalar_subquery().label("events"),
+            (_number(jobs) + _number(tasks)).label("task_executions"),
+            _number(pipelines).label("pipeline_executions"),
+            (_number(of_jobs) + _number(of_tasks) + _number(of_pipelines, alone)).label("events"),
         )
     )
+
+
+def _number(rows: sa.FromClause, *where: Any) -> Any:
+    return sa.select(sa.func.count()).select_from(rows).where(*where).scalar_subquery()
 
 
 CANDIDATES = Statement(_candidates)

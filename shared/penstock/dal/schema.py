@@ -30,6 +30,9 @@ from penstock.domain import limits
 from penstock.domain.lifecycle import NOTES, PIPELINE, TASK, TOOL, Status
 from penstock.domain.pipelines import TriggerRule
 
+# What this code needs at least; the tables below are those of this revision.
+REVISION = "0021"
+
 metadata = sa.MetaData(
     naming_convention={
         "pk": "pk_%(table_name)s",

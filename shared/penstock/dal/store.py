@@ -10,7 +10,7 @@ Time stands still in a transaction: `tx.now` is read once. Clock, ids, chance an
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Concatenate, ParamSpec, TypeVar
 from uuid import UUID
@@ -69,6 +69,10 @@ class Store:
 
     def __post_init__(self) -> None:
         limits.name("actor", self.actor)
+
+    def acting_as(self, actor: str) -> "Store":
+        """The same database for somebody else: what they do names them."""
+        return replace(self, actor=actor)
 
     @contextmanager
     def begin(self) -> Iterator[Tx]:

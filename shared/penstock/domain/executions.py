@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from penstock.domain import limits
+from penstock.domain import limits, trace
 from penstock.domain.retry import Retry
 
 
@@ -43,7 +43,7 @@ class NewExecution:
         if self.workspace_path is not None:
             limits.text("workspace_path", self.workspace_path, limits.PATH)
         if self.traceparent is not None:
-            limits.text("traceparent", self.traceparent, limits.NAME)
+            object.__setattr__(self, "traceparent", trace.traceparent("traceparent", self.traceparent))
         if self.available_at is not None:
             limits.instant("available_at", self.available_at)
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Collection, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from penstock.domain.errors import InvalidInput
@@ -15,11 +15,17 @@ PAYLOAD = 256 * 1024
 PRIORITY = (1, 5)
 ATTEMPTS = (1, 100)
 TIMEOUT_SECONDS = (1, 86_400)
+RETRY_DELAY_SECONDS = (0, 86_400)
+RETRY_FACTOR = (1, 100)
+RETRY_CAP_SECONDS = (0, 7 * 86_400)
+RETRY_JITTER = (0, 1)
+NAMES = 100
 STEPS = 1_000
 BATCH = 20_000
 PAGE = 1_000
 RECOVERIES = 3
 LEASE_MARGIN_SECONDS = 30
+FIRST_YEAR, LAST_YEAR = 1000, 9999
 NUL = "\x00"
 
 
@@ -50,10 +56,20 @@ def within(field: str, value: int, bounds: tuple[int, int]) -> int:
     return value
 
 
+def between(field: str, value: float, bounds: tuple[int, int]) -> float:
+    """A number inside *bounds*."""
+    low, high = bounds
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        raise InvalidInput(field, f"is {value!r}; it must be a number from {low:,} to {high:,}")
+    return value
+
+
 def instant(field: str, value: datetime) -> datetime:
     """A moment with its time zone."""
     if not isinstance(value, datetime) or value.tzinfo is None or value.utcoffset() is None:
         raise InvalidInput(field, f"is {value!r}; it must be a datetime with a time zone, such as UTC")
+    if not FIRST_YEAR <= _year(value) <= LAST_YEAR:
+        raise InvalidInput(field, f"is {value!r}; it must lie in the years {FIRST_YEAR} to {LAST_YEAR} of UTC")
     return value
 
 
@@ -70,7 +86,7 @@ def payload(field: str, value: Mapping[str, Any]) -> Mapping[str, Any]:
     return value
 
 
-def names(field: str, values: Collection[str], most: int = 100) -> tuple[str, ...]:
+def names(field: str, values: Collection[str], most: int = NAMES) -> tuple[str, ...]:
     """A list of short texts."""
     if isinstance(values, str) or len(values) > most:
         raise InvalidInput(field, f"must be a list of at most {most} names")
@@ -81,6 +97,14 @@ def few(field: str, values: Collection[Any], most: int) -> None:
     """At most *most* of something at once."""
     if len(values) > most:
         raise InvalidInput(field, f"has {len(values):,} entries; at most {most:,} are allowed at once")
+
+
+def _year(value: datetime) -> int:
+    """The year in UTC; 0 beyond the ends of time."""
+    try:
+        return value.astimezone(UTC).year
+    except OverflowError:
+        return 0
 
 
 def _json(field: str, value: Mapping[str, Any]) -> bytes:

@@ -32,10 +32,10 @@ class Retry:
             raise InvalidInput(
                 "retry.backoff", f"is {self.backoff!r}; it must be one of {', '.join(get_args(Backoff))}"
             )
-        _between("retry.delay_seconds", self.delay_seconds, 0, 86_400)
-        _between("retry.factor", self.factor, 1, 100)
-        _between("retry.cap_seconds", self.cap_seconds, 0, 7 * 86_400)
-        _between("retry.jitter", self.jitter, 0, 1)
+        limits.between("retry.delay_seconds", self.delay_seconds, limits.RETRY_DELAY_SECONDS)
+        limits.between("retry.factor", self.factor, limits.RETRY_FACTOR)
+        limits.between("retry.cap_seconds", self.cap_seconds, limits.RETRY_CAP_SECONDS)
+        limits.between("retry.jitter", self.jitter, limits.RETRY_JITTER)
         object.__setattr__(self, "on", limits.names("retry.on", self.on))
         object.__setattr__(self, "never", limits.names("retry.never", self.never))
 
@@ -66,8 +66,3 @@ class Retry:
             return self.delay_seconds * attempt
         # Past this power the cap has long been reached, and a float would overflow.
         return self.delay_seconds * self.factor ** min(attempt - 1, 100)
-
-
-def _between(field: str, value: float, low: float, high: float) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-        raise InvalidInput(field, f"is {value!r}; it must be a number from {low:,} to {high:,}")

@@ -3,7 +3,7 @@
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -18,6 +18,7 @@ from penstock.domain.errors import CannotJoin, InvalidInput
 
 BUSY_TIMEOUT_SECONDS = 30
 BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+AWAY = (*BUSY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY)
 IMMEDIATE = "BEGIN IMMEDIATE"
 
 
@@ -76,6 +77,20 @@ def open_database(url: str, **options: Any) -> Database:
     raise InvalidInput("url", f"names {backend}; Penstock runs on sqlite and postgresql")
 
 
+def is_duplicate(error: BaseException) -> bool:
+    """Whether a statement was refused because a value that must be unique is there already."""
+    if isinstance(error, sqlite3.IntegrityError):
+        return error.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_UNIQUE
+    return isinstance(error, psycopg.errors.UniqueViolation)
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether the database could not be reached or could not answer, so that the same may well succeed later."""
+    if isinstance(error, sqlite3.OperationalError):
+        return getattr(error, "sqlite_errorcode", 0) & 0xFF in AWAY
+    return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError | sa.exc.TimeoutError)
+
+
 class PostgreSQL:
     """Connections stay in autocommit, so that a verb that is one statement is one round trip."""
 
@@ -83,7 +98,9 @@ class PostgreSQL:
 
     def __init__(self, url: str, **options: Any) -> None:
         given = sa.make_url(url).set(drivername="postgresql+psycopg")
-        self.engine = sa.create_engine(given, isolation_level="AUTOCOMMIT", use_native_hstore=False, **options)
+        self.engine = sa.create_engine(
+            given, isolation_level="AUTOCOMMIT", use_native_hstore=False, pool_reset_on_return=None, **options
+        )
 
     @contextmanager
     def autocommit(self) -> Iterator[Session]:
@@ -98,6 +115,11 @@ class PostgreSQL:
             cursor = _raw_cursor(raw)
             cursor.execute("BEGIN")
             yield Session(cursor, one_statement=True, spans=True)
+            if raw.info.transaction_status == TransactionStatus.INERROR:
+                # COMMIT would roll back, and say so to nobody.
+                raise psycopg.errors.InFailedSqlTransaction(
+                    "a statement of this transaction has failed; nothing was kept"
+                )
             cursor.execute("COMMIT")
 
     def is_conflict(self, error: BaseException) -> bool:
@@ -212,15 +234,25 @@ def _joined_sqlite(raw: sqlite3.Connection) -> Session:
 
 
 def _holds_write_lock(raw: sqlite3.Connection) -> bool:
-    """Whether a rival for the write lock finds it taken; a database without a file has no rivals."""
-    path = next(file for _, name, file in raw.cursor().execute("PRAGMA database_list") if name == "main")
+    """Whether this transaction has the write lock: a rival finds it taken, and a write that changes nothing does not."""
+    return not _can_begin(_file_of(raw)) and _can(raw, "DELETE FROM sqlite_sequence WHERE false")
+
+
+def _file_of(raw: sqlite3.Connection) -> str:
+    return next(str(file) for _, name, file in raw.cursor().execute("PRAGMA database_list") if name == "main")
+
+
+def _can_begin(path: str) -> bool:
+    """Whether a rival could begin to write; a database without a file has no rivals."""
     if not path:
-        return True
-    rival = sqlite3.connect(path, timeout=0, isolation_level=None)
+        return False
+    with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as rival:
+        return _can(rival, IMMEDIATE)
+
+
+def _can(connection: sqlite3.Connection, statement: str) -> bool:
     try:
-        rival.execute(IMMEDIATE)
+        connection.execute(statement)
     except sqlite3.OperationalError:
-        return True
-    finally:
-        rival.close()
-    return False
+        return False
+    return True

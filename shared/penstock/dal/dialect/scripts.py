@@ -6,8 +6,10 @@ a script is built and compiled once, and then runs on the driver's own cursor, w
 """
 
 import json
+import sqlite3
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from functools import cached_property
 from typing import Any, Protocol
@@ -16,7 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import psycopg as psycopg_dialect
 from sqlalchemy.dialects.sqlite import pysqlite
-from sqlalchemy.sql.expression import FromClause
+from sqlalchemy.sql.expression import ColumnElement, FromClause
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from penstock.dal.dialect.types import spelled
@@ -41,6 +43,9 @@ class Script(Protocol):
 
     def step(self, name: str, piece: Piece) -> FromClause:
         """One write or one locking read; what it returns, as a relation."""
+
+    def few(self, name: str, query: sa.Select[Any], **constants: ColumnElement[Any]) -> FromClause:
+        """A locking read of one column, with constants beside it, whose number of rows is a parameter."""
 
     def answer(self, piece: Any) -> None:
         """The rows that the script returns."""
@@ -115,6 +120,13 @@ class OneStatement:
         self.pieces.append(cte)
         return cte
 
+    def few(self, name: str, query: sa.Select[Any], **constants: ColumnElement[Any]) -> FromClause:
+        """A CTE that is an array, spread out: of that, a generic plan expects ten rows; of LIMIT $1, a tenth of the table,
+        which it would then rather read whole than look those up."""
+        (column,) = query.selected_columns
+        spread = sa.func.unnest(sa.func.array(query.scalar_subquery()), type_=column.type)
+        return self.step(name, sa.select(spread.label(column.name), *_labelled(constants)))
+
     def answer(self, piece: Any) -> None:
         """The query at the end of the statement."""
         self.final = piece.add_cte(*self.pieces)
@@ -152,6 +164,10 @@ class ManyStatements:
         columns = {column.name: column.type for column in piece.exported_columns}
         return _relation(name, columns, [f"$[{place}]" for place in range(len(columns))])
 
+    def few(self, name: str, query: sa.Select[Any], **constants: ColumnElement[Any]) -> FromClause:
+        """A statement of its own, as every step."""
+        return self.step(name, query.add_columns(*_labelled(constants)))
+
     def answer(self, piece: Any) -> None:
         """The last statement."""
         self.pieces.append(("", piece))
@@ -168,6 +184,21 @@ class ManyPlan:
         self.statements = statements
 
     def run(self, cursor: Cursor, params: Mapping[str, Any]) -> Rows:
+        """All of them or none, also where the caller catches the error and commits the rest of his transaction."""
+        if len(self.statements) == 1:
+            return self._run(cursor, params)
+        cursor.execute("SAVEPOINT script")
+        try:
+            rows = self._run(cursor, params)
+        except BaseException:
+            with suppress(sqlite3.Error):  # what failed may have ended the whole transaction
+                cursor.execute("ROLLBACK TO script")
+                cursor.execute("RELEASE script")
+            raise
+        cursor.execute("RELEASE script")
+        return rows
+
+    def _run(self, cursor: Cursor, params: Mapping[str, Any]) -> Rows:
         """Each piece in turn, with the rows of the earlier ones at hand."""
         known = dict(params)
         fetched: list[Any] = []
@@ -176,6 +207,10 @@ class ManyPlan:
             fetched = cursor.fetchall()
             known[name] = fetched
         return self.statements[-1][1].rows(fetched)
+
+
+def _labelled(columns: Mapping[str, ColumnElement[Any]]) -> list[ColumnElement[Any]]:
+    return [column.label(name) for name, column in columns.items()]
 
 
 class _RowsAsText(TypeDecorator[Any]):

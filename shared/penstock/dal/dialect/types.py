@@ -1,5 +1,6 @@
 """Column types, each with one storage form an engine."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -52,6 +53,9 @@ class Transaction(UserDefinedType[int]):
     def get_col_spec(self, **_kw: Any) -> str:
         return "xid8"
 
+    def result_processor(self, _dialect: sa.Dialect, _coltype: Any) -> Callable[[Any], int | None]:
+        return lambda value: None if value is None else int(value)  # The driver knows no xid8 and hands out its text.
+
 
 Json = sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True), "postgresql")
 Names = sa.JSON(none_as_null=True).with_variant(postgresql.ARRAY(sa.Text), "postgresql")
@@ -61,4 +65,5 @@ Serial = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 def spelled(value: datetime) -> str:
     """A moment as the fixed-width text that sorts as time does."""
-    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    # Not strftime, which writes the year 999 with three digits.
+    return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -6,7 +6,7 @@ doorbells, the count-down of children, the end of a pipeline) is written here on
 """
 
 from penstock.dal.ledger.effects import Bell, Effects, Moved
-from penstock.dal.ledger.entering import enter
+from penstock.dal.ledger.entering import enter, enter_again
 from penstock.dal.ledger.moving import Case, Movement, best_of_queue, move, take
 from penstock.dal.ledger.noting import note
 from penstock.dal.ledger.pipelines import cancel_pipelines, move_pipelines
@@ -21,6 +21,7 @@ __all__ = [
     "best_of_queue",
     "cancel_pipelines",
     "enter",
+    "enter_again",
     "move",
     "move_pipelines",
     "note",

@@ -25,6 +25,7 @@ from penstock.dal.ledger.pieces import (
     among,
     at,
     facts,
+    overtaken,
     pipeline_facts,
     put_up_bells,
     returned,
@@ -50,8 +51,12 @@ def kind_of(target: ColumnElement[Any]) -> ColumnElement[str]:
 
 
 def lock_children(script: Script, parents: FromClause) -> FromClause:
-    """The children that still wait for one of these parents, locked by id, each with where it goes now."""
+    """The children that still wait for one of these parents, locked by id, each with where it goes now.
+
+    A child that ends together with its parent is none of them: it would be told twice, and so would its children.
+    """
     freed = _counted(parents)
+    ends_too = sa.exists().where(parents.c.id == E.c.id)
     new = {kind: E.c[f"parents_{kind}"] + freed.c[kind] for kind in (SUCCEEDED, FAILED, SKIPPED)}
     left = later_of(E.c.waiting_on - freed.c.ended, ZERO, type_=sa.Integer())
     impossible, fires = _impossible(new, left), _fires(new, left)
@@ -67,9 +72,10 @@ def lock_children(script: Script, parents: FromClause) -> FromClause:
             sa.case((fires, ZERO), else_=left).label("left"),
             *(freed.c[kind] for kind in new),
             _kind_of_skip(new).label("kind"),
+            overtaken(E).label("overtaken"),
         )
         .join(freed, freed.c.child_id == E.c.id)
-        .where(among(E.c.status, WAITING), after(parents))
+        .where(among(E.c.status, WAITING), sa.not_(ends_too), after(parents))
         .order_by(E.c.id)
         .with_for_update(key_share=True, of=E)
     )

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from penstock.dal.dialect import Id, Instant
 
 MOVED, CHILD, PIPELINE, BELL, DEEPER = "moved", "child", "pipeline", "bell", "deeper"
+OVERTAKEN = "overtaken"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,12 @@
 """How executions come to be: rows, edges, events and doorbells, in one statement whatever their number."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
 
-from penstock.dal.dialect import Id, Script, Statement
+from penstock.dal.dialect import Id, Instant, Script, Statement
 from penstock.dal.ledger.effects import MOVED, Effects, bell_rows, moved_rows
 from penstock.dal.ledger.effects import PIPELINE as PIPELINE_ROW
 from penstock.dal.ledger.pieces import (
@@ -15,6 +16,7 @@ from penstock.dal.ledger.pieces import (
     D,
     E,
     P,
+    among,
     facts,
     pipeline_facts,
     put_up_bells,
@@ -24,6 +26,7 @@ from penstock.dal.ledger.pieces import (
 )
 from penstock.dal.store import Tx
 from penstock.domain.lifecycle import PIPELINE, TASK, PipelineStatus, Status
+from penstock.domain.pipelines import TriggerRule
 
 BROUGHT = (
     "id", "pipeline_execution_id", "task_id", "name", "sequence", "task_type", "queue", "config", "metadata", "workspace_path",
@@ -39,15 +42,45 @@ def enter(
     pipelines: Sequence[Mapping[str, Any]] = (),
     edges: Sequence[Mapping[str, Any]] = (),
 ) -> Effects:
-    """Writes new executions; those that wait for nothing are ready at once."""
+    """Writes new executions, and answers in their order; those that wait for nothing are ready at once."""
     effects = Effects()
     values = {"rows": tasks, "pipelines": pipelines, "edges": edges, "ring_from": tx.now + tx.ring_grace}
     effects.add(tx.run(SUBMIT if pipelines else CREATE, values))
+    places = {task["id"]: place for place, task in enumerate(tasks)}
+    effects.moved.sort(key=lambda moved: places[moved.id])
     return effects
 
 
-def _tasks(script: Script) -> tuple[list[sa.Select[Any]], list[sa.Select[Any]]]:
-    rows = script.given("rows", {name: E.c[name].type for name in BROUGHT})
+def enter_again(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> Effects:
+    """Writes what has ended once more, each under a new id: alone, and as if nothing had happened to it."""
+    effects = Effects()
+    effects.add(tx.run(CREATE_AGAIN, {"rows": rows, "ring_from": tx.now + tx.ring_grace}))
+    return effects
+
+
+def _given(script: Script) -> sa.FromClause:
+    return script.given("rows", {name: E.c[name].type for name in BROUGHT})
+
+
+def _ended(script: Script) -> sa.FromClause:
+    """What has ended, as it would be brought."""
+    given = script.given("rows", {"id": Id(), "retry_of": Id()})
+    fresh: dict[str, Any] = {
+        "id": given.c.id,
+        "retry_of": given.c.retry_of,
+        "pipeline_execution_id": sa.cast(sa.null(), Id()),
+        "sequence": sa.literal_column("0", sa.Integer()),
+        "trigger_rule": word(TriggerRule.ALL_SUCCESS),
+        "failure_handled": sa.false(),
+        "waiting_on": sa.literal_column("0", sa.Integer()),
+        "resume_at": sa.cast(sa.null(), Instant()),
+    }
+    columns = [fresh.get(name, E.c[name]).label(name) for name in BROUGHT]
+    ended = sa.select(*columns).join(given, given.c.retry_of == E.c.id).where(among(E.c.status, TASK.ends))
+    return script.step("again", ended)
+
+
+def _tasks(script: Script, rows: sa.FromClause) -> tuple[list[sa.Select[Any]], list[sa.Select[Any]]]:
     waits = sa.or_(rows.c.waiting_on > sa.literal_column("0"), rows.c.requires_approval)
     pending, ready = TASK.of("create")
     born: dict[str, Any] = {
@@ -66,8 +99,8 @@ def _tasks(script: Script) -> tuple[list[sa.Select[Any]], list[sa.Select[Any]]]:
     return facts((pending, ready), new), [moved_rows(MOVED, new), bell_rows(bells)]
 
 
-def _create(script: Script) -> None:
-    events, answer = _tasks(script)
+def _create(script: Script, rows: Callable[[Script], sa.FromClause]) -> None:
+    events, answer = _tasks(script, rows(script))
     write_facts(script, events)
     script.answer(sa.union_all(*answer))
 
@@ -85,7 +118,7 @@ def _submit(script: Script) -> None:
     columns = [*(given.c[name] for name in PIPELINE_BROUGHT), *(value.label(name) for name, value in born.items())]
     insert = sa.insert(P).from_select([*PIPELINE_BROUGHT, *born], sa.select(*columns))
     pipes = script.step("pipes", insert.returning(*returned(P, "id", "status", "version", "updated_at")))
-    events, answer = _tasks(script)
+    events, answer = _tasks(script, _given(script))
     edges = script.given("edges", {"parent_id": Id(), "child_id": Id()})
     script.step(
         "edges_in", sa.insert(D).from_select(["parent_id", "child_id"], sa.select(edges.c.parent_id, edges.c.child_id))
@@ -94,5 +127,6 @@ def _submit(script: Script) -> None:
     script.answer(sa.union_all(*answer, moved_rows(PIPELINE_ROW, pipes)))
 
 
-CREATE = Statement(_create)
+CREATE = Statement(partial(_create, rows=_given))
+CREATE_AGAIN = Statement(partial(_create, rows=_ended))
 SUBMIT = Statement(_submit)

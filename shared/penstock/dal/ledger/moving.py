@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, FromClause
 
 from penstock.dal.dialect import Id, Script, Statement
 from penstock.dal.ledger import dependents
-from penstock.dal.ledger.effects import MOVED, Effects, bell_rows, moved_rows
+from penstock.dal.ledger.effects import MOVED, OVERTAKEN, Effects, answered, bell_rows, moved_rows
 from penstock.dal.ledger.pieces import (
     NOW,
     RETURNED,
@@ -25,6 +25,7 @@ from penstock.dal.ledger.pieces import (
     chosen_by,
     facts,
     locked_pipelines,
+    overtaken,
     put_up_bells,
     returned,
     take_down,
@@ -89,6 +90,12 @@ class Movement:
         """Whether something may end by it."""
         return any(move.target in TASK.ends for move in self.moves)
 
+    @property
+    def removes(self) -> bool:
+        """Whether doorbells or pause entries may go with it, other than those that it locks itself."""
+        sources = {source for move in self.moves for source in move.sources if move.proof is not Proof.DUE}
+        return bool(sources & {Status.READY, Status.PAUSED})
+
     @cached_property
     def whole(self) -> Statement:
         """Inside a transaction: what is skipped on the way is followed by further statements."""
@@ -104,13 +111,23 @@ def move(tx: Tx, movement: Movement, rows: Iterable[Mapping[str, Any]] = (), **p
     """Moves every row for which it is legal, as the table says, and all that follows from it."""
     effects = Effects()
     values = {"rows": list(rows), "ring_from": tx.now + tx.ring_grace, **params}
-    deeper = effects.add(tx.run(movement.whole if tx.spans else movement.alone, values))
+    deeper = effects.add(steady(tx, movement.whole if tx.spans else movement.alone, values))
     if deeper and not tx.spans:
         raise NeedsTransaction
     while deeper:
         parents = [{"id": row.id, "kind": row.note} for row in deeper]
-        deeper = effects.add(tx.run(CASCADE, {"rows": parents, "ring_from": values["ring_from"]}))
+        deeper = effects.add(steady(tx, CASCADE, {"rows": parents, "ring_from": values["ring_from"]}))
     return effects
+
+
+def steady(tx: Tx, statement: Statement, values: Mapping[str, Any]) -> list[Any]:
+    """The answer of a statement that has seen its rows as it locked them. One that was overtaken has moved nothing; it
+    holds the locks, and runs again."""
+    answer = tx.run(statement, values)
+    while any(row.what == OVERTAKEN for row in answer):
+        tx.must_span()
+        answer = tx.run(statement, values)
+    return answer
 
 
 def take(tx: Tx, movement: Movement, rows: Iterable[Mapping[str, Any]] = (), **params: Any) -> list[Any]:
@@ -122,20 +139,21 @@ def take(tx: Tx, movement: Movement, rows: Iterable[Mapping[str, Any]] = (), **p
 
 
 def _build(movement: Movement, script: Script, *, alone: bool) -> None:
-    mine = script.step("mine", movement.claims() if movement.claims else _locked(movement, script))
+    mine = _chosen(movement, script)
     events: list[sa.Select[Any]] = []
-    answer: list[sa.Select[Any]] = []
+    answer: list[sa.Select[Any]] = [overtaken_rows(mine)] if movement.removes else []
     if not movement.ends:
-        done = _update(movement, script, mine)
+        done = _update(movement, script, mine, *unless_any(answer))
     else:
         kids = dependents.lock_children(script, _parents(mine))
-        unless = [sa.not_(sa.exists(dependents.deeper(kids)))] if alone else []
+        answer.append(overtaken_rows(kids))
+        unless = unless_any([*answer, dependents.deeper(kids)] if alone else answer)
         done = _update(movement, script, mine, *unless)
         freed = dependents.move_children(script, kids, *unless)
-        events, answer = dependents.follow_children(script, kids, freed)
+        events, followed = dependents.follow_children(script, kids, freed)
         last, pipes = dependents.end_pipelines(script, [dependents.ended_rows(done), dependents.ended_rows(freed)])
         events += last
-        answer += [dependents.deeper(kids), pipes]
+        answer += [*followed, dependents.deeper(kids), pipes]
     answer += _follow(movement, script, mine, done)
     write_facts(script, [*_facts(movement, mine, done), *events])
     if movement.jobs:
@@ -144,14 +162,26 @@ def _build(movement: Movement, script: Script, *, alone: bool) -> None:
         script.answer(sa.union_all(moved_rows(MOVED, done), *answer))
 
 
-def _locked(movement: Movement, script: Script) -> sa.Select[Any]:
+def overtaken_rows(locked: FromClause) -> sa.Select[Any]:
+    """The rows that moved before they could be locked."""
+    return answered(OVERTAKEN, locked, id=locked.c.id).where(locked.c.overtaken)
+
+
+def unless_any(answers: Iterable[sa.Select[Any]]) -> list[ColumnElement[bool]]:
+    """Nothing moves if there is such an answer."""
+    return [sa.not_(sa.exists(answer)) for answer in answers]
+
+
+def _chosen(movement: Movement, script: Script) -> FromClause:
+    if movement.claims:
+        return script.few("mine", movement.claims(), was=word(Status.READY), target=word(Status.CLAIMED))
     rows = _rows(movement, script)
-    return _mine(movement, rows, _held(movement, script, rows))
+    return script.step("mine", _mine(movement, rows, _held(movement, script, rows)))
 
 
 def _rows(movement: Movement, script: Script) -> FromClause:
     if movement.picks:
-        return script.step("rows", movement.picks())
+        return script.few("rows", movement.picks())
     return script.given("rows", {"id": Id(), **movement.brings})
 
 
@@ -184,7 +214,8 @@ def _shape(movement: Movement, cases: Sequence[Case], allowed: Sequence[Any], ro
     targets = [word(case.move.target) for case in cases]
     target = targets[0] if len(cases) == 1 else sa.case(*zip(allowed, targets, strict=True))
     brought = [rows.c[name].label(name) for name in movement.brings if name != "lease"]
-    return [E.c.id, E.c.status.label("was"), target.label("target"), *brought]
+    shape = [E.c.id, E.c.status.label("was"), target.label("target"), *brought]
+    return [*shape, overtaken(E).label("overtaken")] if movement.removes else shape
 
 
 def _allowed(case: Case, rows: FromClause) -> ColumnElement[bool]:
@@ -305,13 +336,13 @@ def best_of_queue() -> sa.Select[Any]:
         _best_of_priority(priority).subquery(f"priority_{priority}") for priority in range(PRIORITY[0], PRIORITY[1] + 1)
     ]
     best = sa.union_all(*(sa.select(*branch.c) for branch in branches)).limit(LIMIT).subquery("best")
-    return sa.select(best.c.id, best.c.was, word(Status.CLAIMED).label("target"))
+    return sa.select(best.c.id)
 
 
 def _best_of_priority(priority: int) -> sa.Select[Any]:
     claim = Case("claim")
     return (
-        sa.select(E.c.id, E.c.status.label("was"))
+        sa.select(E.c.id)
         .select_from(E.join(O, O.c.task_execution_id == E.c.id).outerjoin(P, P.c.id == E.c.pipeline_execution_id))
         .where(O.c.queue == sa.bindparam("queue", type_=sa.Text()), O.c.priority == sa.literal_column(str(priority)))
         .where(_allowed(claim, E))
@@ -324,11 +355,12 @@ def _best_of_priority(priority: int) -> sa.Select[Any]:
 def _cascade(script: Script) -> None:
     parents = script.given("rows", {"id": Id(), "kind": sa.Text()})
     kids = dependents.lock_children(script, parents)
-    freed = dependents.move_children(script, kids)
+    late = overtaken_rows(kids)
+    freed = dependents.move_children(script, kids, *unless_any([late]))
     events, answer = dependents.follow_children(script, kids, freed)
     last, pipes = dependents.end_pipelines(script, [dependents.ended_rows(freed)])
     write_facts(script, [*events, *last])
-    script.answer(sa.union_all(*answer, dependents.deeper(kids), pipes))
+    script.answer(sa.union_all(late, *answer, dependents.deeper(kids), pipes))
 
 
 CASCADE = Statement(_cascade)

@@ -47,6 +47,14 @@ def returned(table: sa.Table, *names: str) -> list[Any]:
     return [table.c[name] for name in names]
 
 
+def overtaken(table: sa.Table) -> ColumnElement[bool]:
+    """Whether the row has moved since the statement began, which then waited for it: what hangs on the row may be younger
+    than what the statement sees, and would stay behind."""
+    seen = table.alias("seen")
+    before = sa.select(seen.c.version).where(seen.c.id == table.c.id).correlate(table).scalar_subquery()
+    return table.c.version != before
+
+
 def after(locked: FromClause) -> ColumnElement[bool]:
     """True, once everything in *locked* has been locked: what keeps two pieces in the order of the locks."""
     return sa.select(sa.func.count()).select_from(locked).scalar_subquery() >= sa.literal_column("0")

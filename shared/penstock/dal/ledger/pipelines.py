@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from penstock.dal.dialect import Id, Json, Script, Statement
 from penstock.dal.ledger.effects import MOVED, Effects, moved_rows
 from penstock.dal.ledger.effects import PIPELINE as PIPELINE_ROW
+from penstock.dal.ledger.moving import overtaken_rows, steady, unless_any
 from penstock.dal.ledger.pieces import (
     NOW,
     RETURNED,
@@ -20,6 +21,7 @@ from penstock.dal.ledger.pieces import (
     among,
     at,
     facts,
+    overtaken,
     pipeline_facts,
     returned,
     take_down,
@@ -44,7 +46,7 @@ def cancel_pipelines(tx: Tx, rows: Iterable[Mapping[str, Any]]) -> Effects:
 
 def _run(tx: Tx, statement: Statement, rows: Iterable[Mapping[str, Any]]) -> Effects:
     effects = Effects()
-    effects.add(tx.run(statement, {"rows": list(rows)}))
+    effects.add(steady(tx, statement, {"rows": list(rows)}))
     return effects
 
 
@@ -73,15 +75,17 @@ def _cancel(script: Script) -> None:
     live = tuple(dict.fromkeys(source for move in TASK.of("cancel") for source in move.sources))
     mine = script.step(
         "mine",
-        sa.select(E.c.id)
+        sa.select(E.c.id, overtaken(E).label("overtaken"))
         .where(E.c.pipeline_execution_id.in_(sa.select(held.c.id)), among(E.c.status, live), after(held))
         .order_by(E.c.id)
         .with_for_update(key_share=True, of=E),
     )
     (cancel,) = TASK.of("cancel")
+    late = overtaken_rows(mine)
+    unless = unless_any([late])
     update = (
         sa.update(E)
-        .where(E.c.id == mine.c.id, among(E.c.status, live))
+        .where(E.c.id == mine.c.id, among(E.c.status, live), *unless)
         .values(
             status=word(cancel.target),
             version=E.c.version + sa.literal_column("1"),
@@ -94,9 +98,9 @@ def _cancel(script: Script) -> None:
     tasks = script.step("tasks", update.returning(*returned(E, *RETURNED)))
     take_down(script, "gone", O, tasks)
     take_down(script, "unpaused", Q, tasks)
-    done = _switch(script, "cancel", held)
+    done = _switch(script, "cancel", held, *unless)
     write_facts(script, [*facts((cancel,), tasks), *_events("cancel", held, done)])
-    script.answer(sa.union_all(moved_rows(MOVED, tasks), moved_rows(PIPELINE_ROW, done)))
+    script.answer(sa.union_all(late, moved_rows(MOVED, tasks), moved_rows(PIPELINE_ROW, done)))
 
 
 def _hold(script: Script, verb: str) -> sa.FromClause:
@@ -112,11 +116,11 @@ def _hold(script: Script, verb: str) -> sa.FromClause:
     )
 
 
-def _switch(script: Script, verb: str, held: sa.FromClause) -> sa.FromClause:
+def _switch(script: Script, verb: str, held: sa.FromClause, *unless: Any) -> sa.FromClause:
     (move,) = PIPELINE.of(verb)
     update = (
         sa.update(P)
-        .where(P.c.id == held.c.id, among(P.c.status, move.sources))
+        .where(P.c.id == held.c.id, among(P.c.status, move.sources), *unless)
         .values(
             status=word(move.target),
             version=P.c.version + sa.literal_column("1"),
@@ -129,10 +133,10 @@ def _switch(script: Script, verb: str, held: sa.FromClause) -> sa.FromClause:
 
 def _ring_now(script: Script, done: sa.FromClause) -> None:
     """While it was paused nobody rang: what is due rings now."""
-    theirs = sa.select(E.c.id).join(done, done.c.id == E.c.pipeline_execution_id).where(E.c.status == word("ready"))
-    script.step(
-        "rung", sa.update(O).where(O.c.task_execution_id.in_(theirs), O.c.available_at <= NOW).values(ring_at=NOW)
-    )
+    ready = sa.select(E.c.id).join(done, done.c.id == E.c.pipeline_execution_id).where(E.c.status == word("ready"))
+    theirs = script.step("theirs", ready.order_by(E.c.id).with_for_update(key_share=True, of=E))
+    due = sa.and_(O.c.task_execution_id == theirs.c.id, O.c.available_at <= NOW)
+    script.step("rung", sa.update(O).where(due).values(ring_at=NOW))
 
 
 def _events(verb: str, held: sa.FromClause, done: sa.FromClause) -> list[sa.Select[Any]]:

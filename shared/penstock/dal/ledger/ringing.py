@@ -25,9 +25,9 @@ def postpone(tx: Tx, refused: Iterable[Mapping[str, Any]]) -> int:
 
 def _ring(script: Script) -> None:
     running = sa.or_(E.c.pipeline_execution_id.is_(None), P.c.status == word(RUNNING_PIPELINE))
-    due = script.step(
+    due = script.few(
         "due",
-        sa.select(O.c.id, E.c.task_type)
+        sa.select(O.c.id)
         .select_from(O.join(E, E.c.id == O.c.task_execution_id).outerjoin(P, P.c.id == E.c.pipeline_execution_id))
         .where(O.c.queue == sa.bindparam("queue", type_=sa.Text()), O.c.ring_at <= NOW, running)
         .order_by(O.c.ring_at)
@@ -50,16 +50,25 @@ def _ring(script: Script) -> None:
         "rung", update.returning(*returned(O, "id", "task_execution_id", "queue", "priority", "rings", "traceparent"))
     )
     script.answer(
-        sa.select(*rung.c, due.c.task_type).join(due, due.c.id == rung.c.id).order_by(rung.c.priority, rung.c.id)
+        sa.select(*rung.c, E.c.task_type)
+        .join(E, E.c.id == rung.c.task_execution_id)
+        .order_by(rung.c.priority, rung.c.id)
     )
 
 
 def _postpone(script: Script) -> None:
     rows = script.given("rows", {"id": O.c.id.type, "rings": sa.Integer(), "error": sa.Text(), "ring_at": Instant()})
+    # One that is locked is being taken, rung or removed: that it was refused is no longer news.
+    same = script.step(
+        "same",
+        sa.select(O.c.id, rows.c.error, rows.c.ring_at)
+        .join(rows, sa.and_(rows.c.id == O.c.id, rows.c.rings == O.c.rings))
+        .with_for_update(key_share=True, skip_locked=True, of=O),
+    )
     update = (
         sa.update(O)
-        .where(O.c.id == rows.c.id, O.c.rings == rows.c.rings)
-        .values(ring_at=later_of(rows.c.ring_at, O.c.available_at, type_=Instant()), last_error=rows.c.error)
+        .where(O.c.id == same.c.id)
+        .values(ring_at=later_of(same.c.ring_at, O.c.available_at, type_=Instant()), last_error=same.c.error)
     )
     later = script.step("later", update.returning(O.c.id))
     script.answer(sa.select(later.c.id))

@@ -87,7 +87,7 @@ def _where(filters: frozenset[str]) -> list[Any]:
 @lru_cache(pages.SHAPES)
 def _list(statuses: tuple[str, ...], filters: frozenset[str], after: bool) -> Statement:  # noqa: FBT001 - part of the key
     branches = [sa.select(*AUDITED).where(state, *_where(filters)) for state in _states(statuses, filters)]
-    return pages.listing(BY_CREATION, E, branches, after=after)
+    return pages.listing(BY_CREATION, branches, after=after)
 
 
 def _states(statuses: tuple[str, ...], filters: frozenset[str]) -> list[Any]:

@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy import FromClause
 
 from penstock.dal import schema
 from penstock.dal.dialect import Instant, Statement
@@ -57,7 +56,7 @@ def _count(tx: Tx, subject: str, id: UUID) -> int:
 
 @lru_cache
 def _histories(subject: str, after: bool) -> Statement:  # noqa: FBT001 - part of the key
-    return pages.listing(OLDEST_FIRST, V, [sa.select(*FACTS).where(*pages.equal(V, [subject]))], after=after)
+    return pages.listing(OLDEST_FIRST, [sa.select(*FACTS).where(*pages.equal(V, [subject]))], after=after)
 
 
 @lru_cache
@@ -91,22 +90,14 @@ def _of_type(event_type: str, after: bool) -> Statement:  # noqa: FBT001 - part 
     # Every thousandth event is a rare one and has an index; a usual one is met at once on the way back through all.
     rare = [is_one_of(V.c.event_type, RARE_EVENTS)] if event_type in RARE_EVENTS else []
     events = sa.select(*FACTS).where(V.c.event_type == literal(event_type), *rare)
-    return pages.listing(NEWEST_FIRST, V, [events], after=after)
+    return pages.listing(NEWEST_FIRST, [events], after=after)
 
 
 @lru_cache
 def _latest(bounded: bool, after: bool) -> Statement:  # noqa: FBT001 - the whole key
-    source: FromClause = _since() if bounded else V
-    return pages.listing(NEWEST_FIRST, source, [sa.select(*(source.c[fact.name] for fact in FACTS))], after=after)
-
-
-def _since() -> FromClause:
-    """What happened since a moment, found by the index of moments.
-
-    OFFSET keeps the planner from walking back through all of history by the order of the list instead: it cannot
-    know that nothing older than the moment is going to match.
-    """
-    return sa.select(*FACTS).where(NOT_BEFORE).offset(sa.literal_column("0")).subquery("since_then")
+    events = sa.select(*FACTS)
+    since = sa.select(*pages.fenced(events.where(NOT_BEFORE), "since_then").c)
+    return pages.listing(NEWEST_FIRST, [since if bounded else events], after=after)
 
 
 def _by_type() -> sa.Select[Any]:

@@ -90,9 +90,7 @@ def page(
 
 @lru_cache(pages.SHAPES)
 def _list(filters: frozenset[str], statuses: tuple[str, ...], after: bool) -> Statement:  # noqa: FBT001 - part of the key
-    same = pages.equal(E, filters)
-    branches = [branch.where(*same) for branch in _branches(filters, statuses)]
-    return pages.listing(_order(filters, statuses), E, branches, after=after)
+    return pages.listing(_order(filters, statuses), _branches(filters, statuses), after=after)
 
 
 def _order(filters: frozenset[str], statuses: tuple[str, ...]) -> Order:
@@ -101,16 +99,16 @@ def _order(filters: frozenset[str], statuses: tuple[str, ...]) -> Order:
 
 def _branches(filters: frozenset[str], statuses: tuple[str, ...]) -> list[sa.Select[Any]]:
     """A branch for each state, since each has an index of its own; a pipeline or a task has one for all states."""
-    if not statuses:
-        return [sa.select(*BRIEF)]
+    found = sa.select(*BRIEF).where(*pages.equal(E, filters))
+    if not statuses or statuses == TASK.states:
+        return [found]
     if filters & OWNERS:
-        return [sa.select(*BRIEF).where(is_one_of(E.c.status, statuses))]
-    return [in_state(status, filters) for status in statuses]
+        return [found.where(is_one_of(E.c.status, statuses))]
+    return [_in_state(found.where(E.c.status == literal(status)), status, filters) for status in statuses]
 
 
-def in_state(status: str, filters: frozenset[str] = frozenset()) -> sa.Select[Any]:
+def _in_state(found: sa.Select[Any], status: str, filters: frozenset[str]) -> sa.Select[Any]:
     """What is in a state, said so that its partial index can see that it is meant."""
-    found = sa.select(*BRIEF).where(E.c.status == literal(status))
     if status == Status.READY:
         # Ready if and only if it has a doorbell; their queue is the same.
         bells = pages.equal(BELLS, filters & {"queue"})
@@ -118,7 +116,7 @@ def in_state(status: str, filters: frozenset[str] = frozenset()) -> sa.Select[An
     if status in WAITING:
         return found.where(is_one_of(E.c.status, WAITING))
     if status in TASK.held:
-        return found.where(E.c.lease_expires_at.is_not(None))
+        return sa.select(*pages.fenced(found.where(E.c.lease_expires_at.is_not(None)), status).c)
     return found.where(ENDED)
 
 
@@ -133,6 +131,12 @@ def counts(tx: Tx, *, days: int | None = None) -> dict[str, int]:
     since = {} if days is None else {"since": since_days(tx, days)}
     found = {row.status: row.number for row in tx.run(_counts(bool(since)), since)}
     return {status: found.get(status, 0) for status in TASK.states}
+
+
+def occupied(tx: Tx) -> int:
+    """How many are with a worker, or may go to one."""
+    (row,) = tx.run(OCCUPIED)
+    return int(row.number)
 
 
 def since_days(tx: Tx, days: int) -> Any:
@@ -152,3 +156,12 @@ def _counts(bounded: bool) -> Statement:  # noqa: FBT001 - the whole key
 def _ended_since(*, bounded: bool) -> list[sa.ColumnElement[bool]]:
     recent = [E.c.created_at >= SINCE] if bounded else []
     return [sa.and_(E.c.status == literal(status), ENDED, *recent) for status in TASK.ends]
+
+
+def _occupied(script: Script) -> None:
+    held = sa.select(sa.func.count()).select_from(E).where(E.c.lease_expires_at.is_not(None)).scalar_subquery()
+    ready = sa.select(sa.func.count()).select_from(BELLS).scalar_subquery()
+    script.answer(sa.select((held + ready).label("number")))
+
+
+OCCUPIED = Statement(_occupied)

@@ -38,15 +38,16 @@ class Order:
     keys: Mapping[str, Callable[[Any], Any]]
     newest_first: bool = True
 
-    def of(self, source: FromClause) -> list[ColumnElement[Any]]:
-        """The columns as an ORDER BY."""
-        columns = [source.c[key] for key in self.keys]
+    def of(self, rows: sa.Select[Any]) -> list[ColumnElement[Any]]:
+        """The columns of a selection as an ORDER BY."""
+        columns = [rows.selected_columns[key] for key in self.keys]
         return [column.desc() for column in columns] if self.newest_first else [column.asc() for column in columns]
 
-    def beyond(self, source: FromClause) -> ColumnElement[bool]:
-        """What comes after the place of a cursor."""
-        here = sa.tuple_(*(source.c[key] for key in self.keys))
-        place = sa.tuple_(*(sa.bindparam(f"after_{key}", type_=source.c[key].type) for key in self.keys))
+    def beyond(self, rows: sa.Select[Any]) -> ColumnElement[bool]:
+        """What of a selection comes after the place of a cursor."""
+        columns = rows.selected_columns
+        here = sa.tuple_(*(columns[key] for key in self.keys))
+        place = sa.tuple_(*(sa.bindparam(f"after_{key}", type_=columns[key].type) for key in self.keys))
         return here < place if self.newest_first else here > place
 
     def cursor(self, row: Any) -> str:
@@ -75,25 +76,25 @@ def turn(
     return Page(rows[:limit], order.cursor(rows[limit - 1]) if len(rows) > limit else None)
 
 
-def listing(order: Order, source: FromClause, branches: Sequence[sa.Select[Any]], *, after: bool) -> Statement:
-    """The first rows of some selections from *source*. Each is read in order and no further than the page needs."""
+def listing(order: Order, branches: Sequence[sa.Select[Any]], *, after: bool) -> Statement:
+    """The first rows of some selections. Each is read in order and no further than the page needs."""
 
     def build(script: Script) -> None:
-        first = [_first(order, source, branch, after=after) for branch in branches]
+        first = [_first(order, branch, after=after) for branch in branches]
         script.answer(first[0] if len(first) == 1 else _merged(order, first))
 
     return Statement(build)
 
 
-def _first(order: Order, source: FromClause, branch: sa.Select[Any], *, after: bool) -> sa.Select[Any]:
-    beyond = [order.beyond(source)] if after else []
-    return branch.where(*beyond).order_by(*order.of(source)).limit(LIMIT)
+def _first(order: Order, branch: sa.Select[Any], *, after: bool) -> sa.Select[Any]:
+    beyond = [order.beyond(branch)] if after else []
+    return branch.where(*beyond).order_by(*order.of(branch)).limit(LIMIT)
 
 
 def _merged(order: Order, branches: Sequence[sa.Select[Any]]) -> sa.Select[Any]:
     parts = [branch.subquery(f"branch_{place}") for place, branch in enumerate(branches)]
-    rows = sa.union_all(*(sa.select(*part.c) for part in parts)).subquery("branches")
-    return sa.select(*rows.c).order_by(*order.of(rows)).limit(LIMIT)
+    rows = sa.select(*sa.union_all(*(sa.select(*part.c) for part in parts)).subquery("branches").c)
+    return rows.order_by(*order.of(rows)).limit(LIMIT)
 
 
 def one(columns: Sequence[Any], *where: Any) -> Statement:
@@ -104,6 +105,15 @@ def one(columns: Sequence[Any], *where: Any) -> Statement:
 def first(rows: Sequence[Any]) -> Any | None:
     """The first row, or None."""
     return rows[0] if rows else None
+
+
+def fenced(rows: sa.Select[Any], name: str) -> sa.Subquery:
+    """A selection that is made before it is put in order.
+
+    OFFSET keeps the planner from walking through the whole table by the order of the list instead: it cannot know how
+    far it would have to go before it met what is selected.
+    """
+    return rows.offset(sa.literal_column("0")).subquery(name)
 
 
 # --- filters -----------------------------------------------------------------------------------------------------
@@ -157,7 +167,7 @@ def _checked(name: str, value: Any) -> Any:
 
 def moment(value: Any) -> datetime:
     """A moment out of a cursor."""
-    return datetime.fromisoformat(value).astimezone(UTC)
+    return limits.instant("cursor", datetime.fromisoformat(value)).astimezone(UTC)
 
 
 def number(value: Any) -> int:

@@ -50,7 +50,7 @@ def page(
 def _list(filters: frozenset[str], statuses: tuple[str, ...], after: bool) -> Statement:  # noqa: FBT001 - part of the key
     same = pages.equal(P, filters)
     branches = [sa.select(*BRIEF).where(*same, *state) for state in _states(filters, statuses)]
-    return pages.listing(BY_ID, P, branches, after=after)
+    return pages.listing(BY_ID, branches, after=after)
 
 
 def _states(filters: frozenset[str], statuses: tuple[str, ...]) -> list[list[Any]]:
@@ -71,4 +71,4 @@ def tasks(tx: Tx, id: UUID, *, cursor: str | None = None, limit: int = 100) -> P
 @lru_cache
 def _tasks(after: bool) -> Statement:  # noqa: FBT001 - the whole key
     mine = sa.select(*TASK_BRIEF).where(*pages.equal(E, ["pipeline_execution_id"]))
-    return pages.listing(BY_SEQUENCE, E, [mine], after=after)
+    return pages.listing(BY_SEQUENCE, [mine], after=after)

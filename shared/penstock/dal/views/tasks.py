@@ -50,4 +50,4 @@ def page(
 def _list(filters: frozenset[str], statuses: tuple[str, ...], after: bool) -> Statement:  # noqa: FBT001 - part of the key
     states = [is_one_of(OVERVIEW.c.status, statuses)] if statuses else []
     tasks = sa.select(*OVERVIEW.c).where(*pages.equal(OVERVIEW, filters), *states)
-    return pages.listing(BY_NAME, OVERVIEW, [tasks], after=after)
+    return pages.listing(BY_NAME, [tasks], after=after)
