@@ -3,10 +3,25 @@
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from penstock.dal.store import Store
+from tests import amazon as moto
 from tests.acting import Clock, store_at
+from tests.amazon import Amazon
 from tests.databases import ENGINE_KINDS, Databases
+
+# The same examples in every run; --hypothesis-profile=long looks for longer, and elsewhere each time.
+settings.register_profile("house", max_examples=100, derandomize=True, database=None, deadline=None)
+settings.register_profile("long", max_examples=1_000, database=None, deadline=None)
+settings.load_profile("house")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Prints what tests have measured, whichever worker ran them."""
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            terminalreporter.write_line(f"{name}: {value}")
 
 
 @pytest.fixture(scope="session")
@@ -62,3 +77,13 @@ def postgres(postgres_url: str, clock: Clock) -> Iterator[Store]:
     made = store_at(postgres_url, clock)
     yield made
     made.database.engine.dispose()
+
+
+@pytest.fixture
+def amazon(monkeypatch: pytest.MonkeyPatch) -> Amazon:
+    """Amazon's services over HTTP, with nothing in them, where boto3 looks for them."""
+    there = Amazon(moto.start())
+    for name, value in there.environ.items():
+        monkeypatch.setenv(name, value)
+    there.clear()
+    return there

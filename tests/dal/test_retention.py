@@ -100,6 +100,34 @@ def test_held_work_stays_until_the_hold_is_released(store: Store, clock: Clock) 
     assert 3 == store.alone(retention.delete_older_than, clock.now, 10).task_executions
 
 
+def test_a_hold_on_one_task_keeps_its_pipeline_and_no_other(store: Store, clock: Clock) -> None:
+    for _ in range(2):
+        finish_pipeline(store)
+    kept = rows(store, schema.task_executions)[0]
+    with store.database.engine.connect() as connection:
+        connection.execute(
+            sa.insert(schema.holds).values(id=store.new_id(), task_execution_id=kept.id, reason="court", actor="law")
+        )
+    clock.pass_(DAY)
+    with store.read() as tx:
+        assert 1 == retention.count_older_than(tx, clock.now).pipeline_executions
+    assert 1 == store.alone(retention.delete_older_than, clock.now, 10).pipeline_executions
+    assert [kept.pipeline_execution_id] == [left.id for left in rows(store, schema.pipeline_executions)]
+
+
+def test_what_is_counted_is_what_goes(store: Store, clock: Clock) -> None:
+    finish_job(store)
+    finish_pipeline(store)
+    for task in rows(store, schema.task_executions):
+        store.alone(events.create, "TaskNoted", task_execution_id=task.id)
+    clock.pass_(DAY)
+    with store.read() as tx:
+        counted = retention.count_older_than(tx, clock.now)
+    gone = store.alone(retention.delete_older_than, clock.now, 10)
+    assert counted == retention.Countable(gone.task_executions, gone.pipeline_executions, gone.events)
+    assert (3, 1) == (counted.task_executions, counted.pipeline_executions)
+
+
 def test_the_cut_off_itself_is_not_older(store: Store, clock: Clock) -> None:
     finish_job(store)
     assert not store.alone(retention.delete_older_than, clock.now, 10).histories
