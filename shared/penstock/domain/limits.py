@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Collection, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from penstock.domain.errors import InvalidInput
@@ -25,6 +25,7 @@ BATCH = 20_000
 PAGE = 1_000
 RECOVERIES = 3
 LEASE_MARGIN_SECONDS = 30
+HOLD_SECONDS = (1, 2 * 86_400)
 FIRST_YEAR, LAST_YEAR = 1000, 9999
 NUL = "\x00"
 
@@ -61,6 +62,14 @@ def between(field: str, value: float, bounds: tuple[int, int]) -> float:
     low, high = bounds
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
         raise InvalidInput(field, f"is {value!r}; it must be a number from {low:,} to {high:,}")
+    return value
+
+
+def hold(field: str, value: timedelta) -> timedelta:
+    """How long somebody may hold what he has taken."""
+    low, high = HOLD_SECONDS
+    if not isinstance(value, timedelta) or not low <= value.total_seconds() <= high:
+        raise InvalidInput(field, f"is {value!r}; it must be a duration from {low:,} to {high:,} seconds")
     return value
 
 

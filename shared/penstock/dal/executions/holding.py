@@ -33,13 +33,13 @@ def claim(tx: Tx, *, queue: str, limit: int, worker: str, hold_for: timedelta) -
     """Takes the best due executions of a queue, passing over those that others are taking."""
     limits.name("queue", queue, limits.QUEUE)
     limits.within("limit", limit, (1, limits.BATCH))
-    taken = take(tx, CLAIM, queue=queue, limit=limit, held_until=tx.now + hold_for, **_hands(tx, worker))
+    taken = take(tx, CLAIM, queue=queue, limit=limit, held_until=_until(tx, hold_for), **_hands(tx, worker))
     return [_job(row) for row in taken]
 
 
 def claim_these(tx: Tx, ids: Iterable[UUID], *, worker: str, hold_for: timedelta) -> list[Job]:
     """Takes these executions, those that are due."""
-    taken = take(tx, CLAIM_THESE, rows_of(ids), held_until=tx.now + hold_for, **_hands(tx, worker))
+    taken = take(tx, CLAIM_THESE, rows_of(ids), held_until=_until(tx, hold_for), **_hands(tx, worker))
     return [_job(row) for row in taken]
 
 
@@ -56,6 +56,10 @@ def start(tx: Tx, leases: Iterable[Lease | Job]) -> Effects:
 def release(tx: Tx, leases: Iterable[Lease | Job]) -> Effects:
     """Gives back what was claimed and not begun."""
     return move(tx, RELEASE, leased(leases))
+
+
+def _until(tx: Tx, hold_for: timedelta) -> datetime:
+    return tx.now + limits.hold("hold_for", hold_for)
 
 
 def _hands(tx: Tx, worker: str) -> dict[str, Any]:
@@ -91,5 +95,5 @@ HEARTBEAT = Statement(_heartbeat)
 
 def heartbeat(tx: Tx, leases: Iterable[Lease | Job], *, hold_for: timedelta) -> dict[UUID, datetime]:
     """Holds on for longer, but never past the end of the run's own time; who is not in the answer has lost its lease."""
-    kept = tx.run(HEARTBEAT, {"rows": leased(leases), "held_until": tx.now + hold_for})
+    kept = tx.run(HEARTBEAT, {"rows": leased(leases), "held_until": _until(tx, hold_for)})
     return {row.id: row.lease_expires_at for row in kept}
