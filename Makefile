@@ -4,14 +4,23 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
-COMPILE := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate \
-	--custom-compile-command "make pins"
+RESOLVE := $(BIN)/uv pip compile -q --universal --generate-hashes --no-annotate --custom-compile-command "make pins"
+COMPILE := $(RESOLVE) --python-version 3.11
+# For Lambda's Python, and nothing that the tests do not run with.
+LAYER = $(RESOLVE) $(ARGS) --python-version 3.13 -c requirements/dev.txt pyproject.toml
+
+# For what deploys, environments of their own: what they pin need not suit the code.
+SAM := .venv-sam
+CHECKOV := .venv-checkov
+ARCHITECTURE ?= arm64
+export ARCHITECTURE
+export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help venv test check format openapi bench mutants ddl-time pins clean
+.PHONY: help venv run test check format openapi cli-page bench mutants ddl-time build lint-template pins clean
 
 help: ## List what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 venv: $(VENV)/penstock ## Make .venv with the pinned tools (PYTHON=python3.13 chooses another Python)
 
@@ -26,6 +35,9 @@ $(VENV)/pins: requirements/dev.txt
 $(VENV)/penstock: $(VENV)/pins pyproject.toml
 	@$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
+
+run: venv ## Serve everything on this machine (PORT=8000, DB=postgres or DATABASE_URL=..., LOG=debug)
+	@PORT="$(PORT)" DB="$(DB)" DATABASE_URL="$(DATABASE_URL)" LOG="$(LOG)" $(BIN)/python -m penstock.cli run $(ARGS)
 
 test: check ## Check, then run every test (ARGS="-k claim" for some)
 	@$(BIN)/pytest $(ARGS)
@@ -44,6 +56,10 @@ openapi: venv ## Write docs/openapi.json anew, from the routes of the api
 	@PYTHONPATH=functions $(BIN)/python -m penstock.http.openapi > docs/openapi.json.new
 	@mv docs/openapi.json.new docs/openapi.json
 
+cli-page: venv ## Write docs/cli.md anew, from the commands
+	@$(BIN)/python -m penstock.cli.pages > docs/cli.md.new
+	@mv docs/cli.md.new docs/cli.md
+
 bench: venv ## Measure the verbs against raw SQL
 	@$(BIN)/python -m tests.bench $(ARGS)
 
@@ -53,10 +69,30 @@ mutants: venv ## Break the code on purpose; each break must turn the suite red
 ddl-time: venv ## Print the DDL time of each migration
 	@$(BIN)/python -m tests.ddl_time $(ARGS)
 
+build: $(SAM)/pins ## Build what is deployed, into .aws-sam (ARCHITECTURE=x86_64 for the other one)
+	@$(SAM)/bin/sam build --parameter-overrides Architecture=$(ARCHITECTURE)
+
+lint-template: venv $(SAM)/pins $(CHECKOV)/pins ## What cfn-lint, SAM and checkov say about template.yaml
+	@$(BIN)/cfn-lint --regions eu-west-1 us-east-1 ap-southeast-2 -- template.yaml
+	@$(SAM)/bin/sam validate --lint --region eu-west-1
+	@mkdir -p .aws-sam && PYTHONPATH=shared $(SAM)/bin/python -m tests.deploy.transform > .aws-sam/transformed.json
+	@$(CHECKOV)/bin/checkov --skip-download --quiet --compact --framework cloudformation -f .aws-sam/transformed.json
+
+# Every package is listed, with what it needs: pip need not resolve, and could not with hashes, what has extras.
+.venv-%/pins: requirements/%.txt
+	@$(PYTHON) -m venv --clear .venv-$*
+	@.venv-$*/bin/python -m pip --disable-pip-version-check -qq install --no-deps --require-hashes -r $<
+	@touch $@
+
 pins: venv ## Resolve requirements/ anew (ARGS=--upgrade for newer versions)
 	@$(COMPILE) $(ARGS) pyproject.toml -o requirements/runtime.txt
 	@$(COMPILE) $(ARGS) --all-extras pyproject.toml requirements/dev.in -o requirements/dev.txt
+	@$(LAYER) --extra lambda -o requirements/layer.txt
+	@$(LAYER) --extra migrate $$(sed -n 's/^\([a-z0-9-]*\)==.*/--no-emit-package \1/p' requirements/layer.txt) \
+		-o requirements/migrations.txt # what SharedLayer has, MigrationsLayer does without
+	@$(COMPILE) $(ARGS) requirements/sam.in -o requirements/sam.txt
+	@$(COMPILE) $(ARGS) requirements/checkov.in -o requirements/checkov.txt
 
 clean: ## Remove what was made
-	rm -rf $(VENV) dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(SAM) $(CHECKOV) .aws-sam dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -1,6 +1,7 @@
 """What a deployment decides, read from its environment once. A wrong value is one clear error that names the variable."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +13,8 @@ Environ = Mapping[str, str]
 
 YES, NO = frozenset({"true", "1", "yes", "on"}), frozenset({"false", "0", "no", "off"})
 WILDCARD = "*."
+# Names that mean the same with quotes and without.
+ROLE = re.compile("[a-z_][a-z0-9_]{0,62}")
 
 
 class InvalidSetting(PenstockError):
@@ -77,6 +80,19 @@ class Database:
 
 
 @dataclass(frozen=True, slots=True)
+class Logins:
+    """Whom a migration lets in when it is done: the functions, and retention. Nobody, unless the deployment names them."""
+
+    functions: str | None = None
+    retention: str | None = None
+
+    @classmethod
+    def read(cls, environ: Environ) -> "Logins":
+        """The logins that the environment names."""
+        return cls(_role(environ, "DATABASE_FUNCTIONS_LOGIN"), _role(environ, "DATABASE_RETENTION_LOGIN"))
+
+
+@dataclass(frozen=True, slots=True)
 class Reach:
     """What task types may touch. Nothing, unless the deployment names it."""
 
@@ -101,6 +117,7 @@ class Settings:
     """Everything that a deployment decides."""
 
     database: Database = field(default_factory=Database)
+    logins: Logins = field(default_factory=Logins)
     queues: Mapping[str, str] = field(default_factory=dict)
     local: bool = False
     required_scope: str | None = None
@@ -116,6 +133,7 @@ class Settings:
         """The settings that an environment holds."""
         return cls(
             database=Database.read(environ),
+            logins=Logins.read(environ),
             queues=_mapping(environ, "QUEUES"),
             local=_flag(environ, "PENSTOCK_LOCAL"),
             required_scope=_text(environ, "REQUIRED_SCOPE"),
@@ -138,6 +156,13 @@ def _flag(environ: Environ, name: str) -> bool:
     if value not in YES | NO:
         raise InvalidSetting(name, f"is {value!r}; it must be true or false")
     return value in YES
+
+
+def _role(environ: Environ, name: str) -> str | None:
+    value = _text(environ, name)
+    if value is not None and not ROLE.fullmatch(value):
+        raise InvalidSetting(name, f"is {value!r}; it must be small letters, digits and _, 63 at most, no digit first")
+    return value
 
 
 def _number(environ: Environ, name: str, default: int, bounds: tuple[int, int]) -> int:

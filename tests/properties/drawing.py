@@ -17,7 +17,7 @@ Whom = tuple[bool, list[int]]
 MOST_STEPS = 7
 QUEUES = ("default", "other")
 HOLD = timedelta(minutes=5)
-DELAYS = (0, 0, 0, 30, 600)
+DELAYS = (0, 0, 0, 0, 0, 0, 30, 600)
 # A clock that is set back is part of life; one that leaps lets leases, retries and pauses run out.
 LEAPS = tuple(timedelta(seconds=s) for s in (1, 40, 400, 4_000, 90_000, -1, -500))
 
@@ -59,9 +59,9 @@ options = st.fixed_dictionaries(
         "priority": st.integers(*limits.PRIORITY),
         "queue": st.sampled_from((QUEUES[0], QUEUES[0], QUEUES[1])),
         "max_attempts": st.integers(1, 3),
-        "requires_approval": st.sampled_from((False, False, False, True)),
+        "requires_approval": st.integers(0, 7).map(lambda number: number == 7),
         "delay": st.sampled_from(DELAYS),
     }
 )
 steps = st.tuples(options, st.integers(0, 2**MOST_STEPS - 1), st.sampled_from(TriggerRule))
-graphs = st.lists(steps, min_size=2, max_size=MOST_STEPS)
+graphs = st.lists(steps, min_size=3, max_size=MOST_STEPS)

@@ -1,5 +1,6 @@
 """One example of random use: how a verb is applied, and what is looked at after each one."""
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -7,6 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from hypothesis import assume
 from hypothesis.stateful import RuleBasedStateMachine
 
 from penstock.dal import executions, pipelines
@@ -60,12 +62,14 @@ class Example(RuleBasedStateMachine):
         self.steps = -1
 
     def teardown(self) -> None:
-        """Leaves nothing alive that the next example could claim."""
+        """Leaves nothing alive that the next example could claim; one that ended early, and well, does not count."""
         self.tally.steps += self.steps
         self.tally.examples += self.steps == self.tally.length
         live = [id for id, row in self.seen.executions.items() if row.status not in TASK.ends]
         self.store.alone(pipelines.cancel, list(self.seen.pipelines))
         self.store.alone(executions.cancel, live)
+        if sys.exc_info()[0] is None:
+            assume(self.steps == self.tally.length)
 
     def check_invariants(self, *how: Any) -> None:
         """Hypothesis calls it before the first step and after each one; the laws are looked at after each verb."""

@@ -52,16 +52,28 @@ def movable(sight: Sight, now: datetime, verb: str, asked: Iterable[tuple[UUID, 
     return {id for id, lease in asked if may(id, lease)}
 
 
-def silent(sight: Sight, now: datetime) -> set[UUID]:
-    """Whose worker has let the lease run out."""
-    rows = sight.executions.values()
-    return {row.id for row in rows if row.lease_expires_at is not None and row.lease_expires_at < now}
+def silent(sight: Sight, now: datetime) -> list[Any]:
+    """Whose worker has let the lease run out, the longest ago first."""
+    found = [row for row in sight.executions.values() if row.lease_expires_at is not None]
+    return sorted((row for row in found if row.lease_expires_at < now), key=lambda row: row.lease_expires_at)
 
 
-def deferrals_over(sight: Sight, now: datetime) -> set[UUID]:
-    """Deferred, and the moment has come."""
-    rows = sight.executions.values()
-    return {row.id for row in rows if row.status == Status.DEFERRED and row.resume_at <= now}
+def deferrals_over(sight: Sight, now: datetime) -> list[Any]:
+    """Deferred, and the moment has come; the longest ago first."""
+    found = [row for row in sight.executions.values() if row.status == Status.DEFERRED]
+    return sorted((row for row in found if row.resume_at <= now), key=lambda row: row.resume_at)
+
+
+def audible(sight: Sight, now: datetime, queue: str) -> list[Any]:
+    """Whose doorbell rings now in this queue, the most overdue first."""
+    found = [row for row in due(sight, now) if row.queue == queue and row.ring_at <= now]
+    return sorted(found, key=lambda row: row.ring_at)
+
+
+def whole_moments(rows: list[Any], moment: str, most: int) -> list[Any]:
+    """The rows of the first few moments. A limit between rows of one moment would leave the choice to the engine."""
+    moments = list(dict.fromkeys(getattr(row, moment) for row in rows))[:most]
+    return [row for row in rows if getattr(row, moment) in moments]
 
 
 def pauses_over(sight: Sight, now: datetime) -> list[UUID]:

@@ -27,13 +27,13 @@ def _executions(script: Script) -> None:
             E.c.requires_approval, E.c.resume_at, E.c.timeout_seconds, E.c.error, E.c.updated_at,
             O.c.id.label("bell"), O.c.available_at, O.c.ring_at, O.c.rings, O.c.priority.label("bell_priority"),
             Q.c.id.label("pause"), Q.c.reason, Q.c.resume_after, Q.c.priority.label("pause_priority"), Q.c.paused_at,
-        ).select_from(source).where(E.c.id > FIRST)
+        ).select_from(source).where(E.c.id > FIRST).order_by(E.c.id)
     )  # fmt: skip
 
 
 def _pipelines(script: Script) -> None:
     columns = (P.c.id, P.c.status, P.c.version, P.c.unfinished, P.c.failed, P.c.completed_at, P.c.updated_at)
-    script.answer(sa.select(*columns).where(P.c.id > FIRST))
+    script.answer(sa.select(*columns).where(P.c.id > FIRST).order_by(P.c.id))
 
 
 def _events(script: Script) -> None:

@@ -2,19 +2,19 @@
 
 from collections.abc import Callable, Collection, Sequence
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from hypothesis.stateful import precondition, rule
 
 from penstock.dal import executions, outbox
-from penstock.dal.ledger import Effects
 from penstock.domain import limits
 from penstock.domain.executions import Failure, Job, Outcome
 from penstock.domain.lifecycle import Status
 from tests.acting import MINUTE
-from tests.properties.drawing import HOLD, Whom, few, leaps, numbers, queues, whom
+from tests.properties.drawing import HOLD, QUEUES, Whom, few, leaps, numbers, queues, whom
 from tests.properties.example import Example, at
-from tests.properties.expecting import deferrals_over, due, movable, silent
+from tests.properties.expecting import audible, deferrals_over, due, movable, silent, whole_moments
 
 BOOM, HOPELESS = Failure("boom", "Boom"), Failure("hopeless", "Hopeless")
 DONE = Outcome({"rows": 3}, ("postgres",))
@@ -31,9 +31,8 @@ class Workers(Example):
 
     def claims(self, queue: str, *, most: int) -> list[Job]:
         best = [row.id for row in due(self.seen, self.clock.now) if row.queue == queue][:most]
-        taken: list[Job] = self.does(executions.claim, queue=queue, limit=most, worker="worker", hold_for=HOLD)
-        self.takes("claim", best, taken, asked=most)
-        return taken
+        taken = self.does(executions.claim, queue=queue, limit=most, worker="worker", hold_for=HOLD)
+        return self.takes("claim", best, taken, asked=most)
 
     @rule(drawn=whom)
     def claims_by_id(self, drawn: Whom) -> None:
@@ -48,18 +47,18 @@ class Workers(Example):
 
     def begins(self, ids: Sequence[UUID]) -> list[Job]:
         wanted = movable(self.seen, self.clock.now, "begin", [(id, None) for id in ids])
-        taken: list[Job] = self.does(executions.begin, ids, worker="worker")
-        self.takes("begin", wanted, taken, asked=len(ids))
-        return taken
+        return self.takes("begin", wanted, self.does(executions.begin, ids, worker="worker"), asked=len(ids))
 
-    def takes(self, name: str, wanted: Collection[UUID], taken: list[Job], *, asked: int) -> None:
+    def takes(self, name: str, wanted: Collection[UUID], taken: list[Job], *, asked: int) -> list[Job]:
         """Exactly the right ones were taken, and none of them before its time."""
-        assert set(wanted) == {job.id for job in taken}
-        for job in taken:
+        jobs = sorted(taken, key=lambda job: job.id)
+        assert sorted(wanted) == [job.id for job in jobs]
+        for job in jobs:
             assert self.not_before.pop(job.id, self.clock.now) <= self.clock.now, job
-        self.jobs += taken
-        self.counts(name, asked, len(taken))
+        self.jobs += jobs
+        self.counts(name, asked, len(jobs))
         self.looks(wanted)
+        return jobs
 
     # --- holding -----------------------------------------------------------------------------------------------
 
@@ -105,9 +104,11 @@ class Workers(Example):
         self.turn_out(jobs, ways)
 
     @precondition(lambda self: self.robbed())
-    @rule(ways=few)
-    def comes_back_too_late(self, ways: list[int]) -> None:
-        jobs = at(self.robbed(), ways)
+    @rule(places=few, ways=few)
+    def comes_back_too_late(self, places: list[int], ways: list[int]) -> None:
+        self.too_late(at(self.robbed(), places), ways)
+
+    def too_late(self, jobs: list[Job], ways: list[int]) -> None:
         self.counts("stale lease", len(jobs))
         self.uses_leases(("start", "release")[ways[0] % 2], jobs)
         self.turn_out(jobs, ways)
@@ -128,7 +129,8 @@ class Workers(Example):
         self.settles(settlements)
 
     def turn_out(self, jobs: Sequence[Job], ways: list[int]) -> None:
-        self.settles([self.way(job, ways[place % len(ways)]) for place, job in enumerate(jobs)])
+        """Settles them in these ways, and the first of them once more: only what comes first counts."""
+        self.settles([self.way(job, ways[place % len(ways)]) for place, job in enumerate([*jobs, *jobs[:1]])])
 
     def way(self, job: Job, number: int) -> executions.Settlement:
         """One of the ways in which a run turns out."""
@@ -145,7 +147,7 @@ class Workers(Example):
 
     def settles(self, settlements: Sequence[executions.Settlement]) -> None:
         wanted: set[UUID] = set()
-        for each in settlements:
+        for each in {(each["id"], each["lease"]): each for each in reversed(settlements)}.values():
             moves = movable(self.seen, self.clock.now, each["verb"], [(each["id"], each["lease"])])
             self.counts(each["verb"], 1, len(moves))
             wanted |= moves
@@ -155,48 +157,42 @@ class Workers(Example):
 
     # --- falling silent, and going on later --------------------------------------------------------------------
 
-    @rule(limit=few)
-    def is_recovered(self, limit: list[int]) -> None:
-        self.recovers(limit=len(limit))
+    @rule(moments=few)
+    def is_recovered(self, moments: list[int]) -> None:
+        self.recovers(whole_moments(silent(self.seen, self.clock.now), "lease_expires_at", len(moments)))
 
-    @rule(drawn=whom, times=numbers)
-    def falls_silent_again_and_again(self, drawn: Whom, times: int) -> None:
-        id = self.whom("begin", drawn)[0]
+    @rule(drawn=whom, times=numbers, ways=few)
+    def falls_silent_again_and_again(self, drawn: Whom, times: int, ways: list[int]) -> None:
+        ids = self.whom("begin", drawn)[:2]
         for _ in range(times % (limits.RECOVERIES + 2)):
-            self.begins([id])
+            self.begins(ids)
+            self.too_late(self.robbed(), ways)
             self.clock.pass_(timedelta(hours=1))
-            self.recovers(limit=100)
+            self.recovers(silent(self.seen, self.clock.now))
 
-    def recovers(self, *, limit: int) -> None:
-        expired = silent(self.seen, self.clock.now)
-        effects: Effects = self.does(executions.recover, limit=limit)
-        assert min(limit, len(expired)) == len(effects.ids)
-        for id in effects.ids:
-            row = self.seen.executions[id]
+    def recovers(self, rows: list[Any]) -> None:
+        for row in rows:
             spent = row.status == Status.RUNNING and row.recoveries == limits.RECOVERIES
             self.counts("abandon" if spent else "recover", 1, 1)
-        self.moves(effects.ids & expired, effects)
+        self.moves([row.id for row in rows], self.does(executions.recover, limit=len(rows) or 1))
 
-    @rule(limit=few, leap=leaps)
-    def goes_on_after_a_deferral(self, limit: list[int], leap: timedelta) -> None:
+    @rule(moments=few, leap=leaps)
+    def goes_on_after_a_deferral(self, moments: list[int], leap: timedelta) -> None:
         self.clock.pass_(leap)
-        over = deferrals_over(self.seen, self.clock.now)
-        effects: Effects = self.does(executions.resume_deferred, limit=len(limit))
-        assert min(len(limit), len(over)) == len(effects.ids)
-        self.counts("resume_deferred", len(effects.ids), len(effects.ids))
-        self.moves(effects.ids & over, effects)
+        rows = whole_moments(deferrals_over(self.seen, self.clock.now), "resume_at", len(moments))
+        self.counts("resume_deferred", len(rows), len(rows))
+        self.moves([row.id for row in rows], self.does(executions.resume_deferred, limit=len(rows) or 1))
 
     # --- being rung --------------------------------------------------------------------------------------------
 
-    @rule(queue=queues, limit=few)
-    def is_rung(self, queue: str, limit: list[int]) -> None:
-        now = self.clock.now
-        audible = {row.bell for row in due(self.seen, now) if row.queue == queue and row.ring_at <= now}
-        rung = self.does(outbox.ring, queue=queue, limit=len(limit))
-        assert min(len(limit), len(audible)) == len(rung)
-        assert {bell.id for bell in rung} <= audible
+    @precondition(lambda self: bool(audible(self.seen, self.clock.now, QUEUES[0])))
+    @rule(moments=few)
+    def is_rung(self, moments: list[int]) -> None:
+        rows = whole_moments(audible(self.seen, self.clock.now, QUEUES[0]), "ring_at", len(moments))
+        rung = self.does(outbox.ring, queue=QUEUES[0], limit=len(rows))
+        assert {(row.bell, row.rings + 1) for row in rows} == {(bell.id, bell.rings) for bell in rung}
         self.rung += rung
-        self.counts("ring", len(limit))
+        self.counts("ring", len(rows))
         self.looks(())
 
     @precondition(lambda self: self.rung)

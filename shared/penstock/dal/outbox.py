@@ -36,6 +36,16 @@ def ring(tx: Tx, *, queue: str, limit: int) -> list[Ring]:
     return [Ring(*row) for row in ledger.ring(tx, queue, limit)]
 
 
+def ring_again(tx: Tx, *, queue: str, limit: int) -> int:
+    """Makes the doorbells of a queue that are due ring with the next drain, however lately they were rung. How many.
+
+    For a queue whose messages were lost, so that nobody waits for the patience of their doorbells to end.
+    """
+    limits.name("queue", queue, limits.QUEUE)
+    limits.within("limit", limit, (1, limits.BATCH))
+    return ledger.ring_again(tx, queue, limit)
+
+
 def postpone(tx: Tx, refused: Mapping[Ring, str]) -> int:
     """Doorbells whose message was refused, with the reason: they ring again after a back-off. How many it held for."""
     return ledger.postpone(

@@ -115,25 +115,25 @@ class Lifecycle:
 
     def fold(self, types: Iterable[str]) -> str | None:
         """The state that a history of event types leads to; ValueError where a step is not legal."""
+        history, place = tuple(types), 0
         state: str | None = None
         approved = False
-        for event in types:
-            if state not in self._before(event):
-                raise ValueError(f"{event} cannot follow {state}")
-            approved = approved or event == "TaskApproved"
-            leads = self.leads_to(event)
-            state = Status.APPROVED if approved and Status.APPROVED in leads else leads[0]
+        while place < len(history):
+            move = self._next(state, history[place : place + 2], approved=approved)
+            approved = approved or "TaskApproved" in move.events
+            state, place = move.target, place + len(move.events)
         return state
 
-    def _before(self, event: str) -> set[str | None]:
-        """The states out of which an event of this type may come."""
-        before: set[str | None] = set()
-        for move in self.moves:
-            if event == move.events[0]:
-                before.update(move.sources or (None,))
-            elif event in move.events:
-                before.update(self.leads_to(move.events[move.events.index(event) - 1]))
-        return before
+    def _next(self, state: str | None, ahead: tuple[str, ...], *, approved: bool) -> Move:
+        """The move out of *state* that wrote these events, as many as fit; an approval decides between equal ones."""
+        found = [
+            move
+            for move in self.moves
+            if move.events and move.events == ahead[: len(move.events)] and state in (move.sources or (None,))
+        ]
+        if not found:
+            raise ValueError(f"{ahead[0]} cannot follow {state}")
+        return max(found, key=lambda move: (len(move.events), (move.target == Status.APPROVED) == approved))
 
     def diagram(self) -> str:
         """The table as a Mermaid state diagram."""

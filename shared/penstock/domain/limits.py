@@ -97,7 +97,7 @@ def payload(field: str, value: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def names(field: str, values: Collection[str], most: int = NAMES) -> tuple[str, ...]:
     """A list of short texts."""
-    if isinstance(values, str) or len(values) > most:
+    if isinstance(values, str) or not isinstance(values, Collection) or len(values) > most:
         raise InvalidInput(field, f"must be a list of at most {most} names")
     return tuple(name(field, value) for value in values)
 

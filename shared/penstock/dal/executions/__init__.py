@@ -22,7 +22,7 @@ from penstock.dal.executions.settling import (
     started,
 )
 from penstock.dal.executions.standing import expect, must_move, refusals
-from penstock.dal.executions.sweeping import recover, resume_deferred, resume_paused
+from penstock.dal.executions.sweeping import expire, recover, resume_deferred, resume_paused
 from penstock.dal.ledger import Bell, Effects, Moved
 
 __all__ = [
@@ -42,6 +42,7 @@ __all__ = [
     "defer",
     "deferred",
     "expect",
+    "expire",
     "fail",
     "failed",
     "given_up",

@@ -4,12 +4,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from penstock.dal.dialect import Script, Statement
 from penstock.dal.executions.deciding import RESUME_CASES
-from penstock.dal.executions.pieces import NOW
+from penstock.dal.executions.pieces import MOMENT, NOW
 from penstock.dal.ledger import Case, Effects, Movement, move
-from penstock.dal.ledger.pieces import E, Q
+from penstock.dal.ledger.pieces import E, Q, among
 from penstock.dal.store import Tx
 from penstock.domain import limits
+from penstock.domain.lifecycle import TASK
 
 
 def _expired() -> sa.Select[Any]:
@@ -44,6 +46,19 @@ RECOVER = Movement(
     ],
     picks=_expired,
 )
+
+
+def _expire(script: Script) -> None:
+    kind = sa.bindparam("kind", type_=sa.Text())
+    theirs = sa.func.substr(E.c.worker_id, 1, sa.func.length(kind)) == kind
+    held = sa.select(E.c.id).where(E.c.lease_expires_at > NOW, among(E.c.status, TASK.held), theirs)
+    gone = script.step("gone", held.order_by(E.c.id).with_for_update(key_share=True, of=E))
+    update = sa.update(E).where(E.c.id == gone.c.id).values(lease_expires_at=NOW, updated_at=MOMENT)
+    expired = script.step("expired", update.returning(E.c.id))
+    script.answer(sa.select(expired.c.id))
+
+
+EXPIRE = Statement(_expire)
 RESUME_DEFERRED = Movement(lambda _: RESUME_CASES, picks=_deferrals_due)
 RESUME_PAUSED = Movement(lambda _: RESUME_CASES, picks=_pauses_due)
 
@@ -51,6 +66,15 @@ RESUME_PAUSED = Movement(lambda _: RESUME_CASES, picks=_pauses_due)
 def recover(tx: Tx, *, limit: int = 100) -> Effects:
     """Takes back what silent workers hold; what has been taken back too often is abandoned."""
     return move(tx, RECOVER, limit=limit)
+
+
+def expire(tx: Tx, *, workers: str) -> int:
+    """Ends the leases of workers that are known to be gone; the next sweep takes back what they held. How many.
+
+    *workers* is what the names of all of them begin with. Were one of them not gone after all, it would lose its lease,
+    as if it had gone silent.
+    """
+    return len(tx.run(EXPIRE, {"kind": limits.name("workers", workers)}))
 
 
 def resume_deferred(tx: Tx, *, limit: int = 100) -> Effects:

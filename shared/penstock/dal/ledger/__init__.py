@@ -10,7 +10,7 @@ from penstock.dal.ledger.entering import enter, enter_again
 from penstock.dal.ledger.moving import Case, Movement, best_of_queue, move, take
 from penstock.dal.ledger.noting import note
 from penstock.dal.ledger.pipelines import cancel_pipelines, move_pipelines
-from penstock.dal.ledger.ringing import postpone, ring
+from penstock.dal.ledger.ringing import postpone, ring, ring_again
 
 __all__ = [
     "Bell",
@@ -27,5 +27,6 @@ __all__ = [
     "note",
     "postpone",
     "ring",
+    "ring_again",
     "take",
 ]

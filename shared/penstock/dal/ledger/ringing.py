@@ -23,6 +23,11 @@ def postpone(tx: Tx, refused: Iterable[Mapping[str, Any]]) -> int:
     return len(tx.run(POSTPONE, {"rows": list(refused)}))
 
 
+def ring_again(tx: Tx, queue: str, limit: int) -> int:
+    """Doorbells that are due and have been left to somebody, for a queue that has lost its messages. How many."""
+    return len(tx.run(RING_AGAIN, {"queue": queue, "limit": limit}))
+
+
 def _ring(script: Script) -> None:
     running = sa.or_(E.c.pipeline_execution_id.is_(None), P.c.status == word(RUNNING_PIPELINE))
     due = script.few(
@@ -74,5 +79,19 @@ def _postpone(script: Script) -> None:
     script.answer(sa.select(later.c.id))
 
 
+def _ring_again(script: Script) -> None:
+    silent = script.few(
+        "silent",
+        sa.select(O.c.id)
+        .where(O.c.queue == sa.bindparam("queue", type_=sa.Text()), O.c.available_at <= NOW, O.c.ring_at > NOW)
+        .limit(sa.bindparam("limit", type_=sa.Integer()))
+        .with_for_update(key_share=True, skip_locked=True, of=O),
+    )
+    update = sa.update(O).where(O.c.id == silent.c.id).values(ring_at=NOW)
+    again = script.step("again", update.returning(O.c.id))
+    script.answer(sa.select(again.c.id))
+
+
 RING = Statement(_ring)
 POSTPONE = Statement(_postpone)
+RING_AGAIN = Statement(_ring_again)
