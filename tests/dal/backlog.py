@@ -201,7 +201,8 @@ def _doorbells(connection: sa.Connection) -> None:
 def _margins(connection: sa.Connection) -> None:
     """What hangs on executions beside their events, and the record of earlier purges."""
     key, of = {"id": _execution}, {"task_execution_id": _execution}
-    insert(connection, schema.tool_executions, range(1, 30_001), **key, **of, tool_name=_text("tool-", 20))
+    done = {"status": "completed", "completed_at": START}
+    insert(connection, schema.tool_executions, range(1, 30_001), **key, **of, **done, tool_name=_text("tool-", 20))
     insert(connection, schema.annotations, range(1, 5_001), **key, **of, actor="tester")
     insert(connection, schema.holds, range(1, 2_001), **key, **of, actor="law", reason="court")
     homes = {"pipeline_execution_id": lambda n: _pipeline(n - 2_000)}

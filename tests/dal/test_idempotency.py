@@ -12,7 +12,7 @@ from penstock.dal import executions, idempotency, schema
 from penstock.dal.store import NeedsTransaction, Store, Tx
 from penstock.domain.errors import InvalidInput, KeyReused
 from tests.acting import MINUTE, Clock, job, rows
-from tests.databases import Databases
+from tests.databases import POSTGRES, Databases
 from tests.racing import PATIENCE_SECONDS, arena, overlapping, until_waiting
 
 DAY = timedelta(days=1)
@@ -22,7 +22,7 @@ KEYS, EXECUTIONS = schema.idempotency_keys, schema.task_executions
 @pytest.fixture
 def busy(databases: Databases, clock: Clock) -> Iterator[Store]:
     """A store where who waits too long fails."""
-    with arena(databases, "postgres", clock) as store:
+    with arena(databases, POSTGRES, clock) as store:
         yield store
 
 

@@ -191,6 +191,22 @@ def deferred(file: str) -> sqlite3.Connection:
     return connection
 
 
+class InAutocommit(sqlite3.Connection):
+    """As one is that Python 3.12 or later opens with autocommit=True: its commit() does nothing."""
+
+    autocommit = True
+
+
+def test_a_file_in_autocommit_mode_is_refused_outside_of_a_transaction(on_file: Store, file: str) -> None:
+    with closing(sqlite3.connect(file, factory=InAutocommit)) as connection:
+        with pytest.raises(CannotJoin, match="autocommit"):
+            on_file.join(connection)
+        connection.execute("BEGIN IMMEDIATE")
+        executions.create(on_file.join(connection), job())
+        connection.execute("COMMIT")
+    assert 1 == len(rows(on_file, schema.task_executions))
+
+
 def test_a_deferred_transaction_is_refused(on_file: Store, file: str) -> None:
     with closing(deferred(file)) as connection:
         with pytest.raises(CannotJoin, match="BEGIN IMMEDIATE"):

@@ -18,6 +18,7 @@ from penstock.dal import events, executions, outbox, pipelines, retention, schem
 from penstock.dal.store import Store
 from penstock.domain.executions import Outcome
 from penstock.domain.lifecycle import Status
+from tests import pooler
 from tests.acting import MINUTE, Clock, begin, create, job, only, rows, step, store_at
 from tests.racing import overlapping
 from tests.reaching import BOOM, REACH, VERBS, Stage
@@ -32,7 +33,7 @@ MANY = 50
 
 @pytest.fixture
 def wire(postgres_url: str) -> Iterator[Wire]:
-    with tapped(postgres_url) as wire:
+    with tapped(pooler.past(postgres_url)) as wire:
         yield wire
 
 

@@ -19,9 +19,10 @@ from penstock.dal.store import Store, Tx
 from penstock.domain.errors import InvalidInput
 from penstock.domain.executions import Job
 from penstock.domain.lifecycle import PipelineStatus, Status
+from tests import pooler
 from tests.acting import MINUTE, Clock, begin, create, event_types, execution, job, only, row, rows, step, store_at
 from tests.books import discrepancies
-from tests.databases import Databases, alembic_config
+from tests.databases import Databases, alembic_config, configure
 from tests.racing import overlapping, race
 from tests.reaching import BOOM
 
@@ -130,7 +131,7 @@ def test_an_error_that_is_no_conflict_is_raised_at_once(store: Store) -> None:
 def serializable(postgres_url: str, clock: Clock) -> Iterator[Store]:
     """A login whose transactions see one moment, and fail if a row has changed since."""
     options = {"options": "-c default_transaction_isolation=serializable"}
-    store = store_at(postgres_url, clock, connect_args=options)
+    store = store_at(pooler.past(postgres_url), clock, connect_args=options)
     yield store
     store.database.engine.dispose()
 
@@ -193,7 +194,8 @@ def test_a_single_statement_that_was_overtaken_runs_again(postgres: Store, seria
 
 
 def test_the_victim_of_a_deadlock_runs_again(postgres_url: str, clock: Clock) -> None:
-    store = store_at(postgres_url, clock, connect_args={"options": "-c deadlock_timeout=10ms"})
+    configure(postgres_url, "deadlock_timeout", "10ms")
+    store = store_at(postgres_url, clock)
     first, second = begin(store, *store.alone(create, job(), job()))
     tries: list[UUID] = []
     both_have_one = Barrier(2)
@@ -214,19 +216,27 @@ def test_the_victim_of_a_deadlock_runs_again(postgres_url: str, clock: Clock) ->
 # --- a broken connection -------------------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def direct(postgres_url: str, clock: Clock) -> Iterator[Store]:
+    """A store whose sessions are its own: behind a pooler, one that broke while idle is nobody's."""
+    store = store_at(pooler.past(postgres_url), clock)
+    yield store
+    store.database.engine.dispose()
+
+
 def end_all_sessions(url: str) -> None:
     with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as other:
         assert {(True,)} == set(other.execute(OTHERS))
 
 
-def test_a_connection_that_broke_while_idle_is_thrown_away(postgres: Store, postgres_url: str) -> None:
-    for use in (lambda: postgres.alone(executions.create, job()), lambda: begin_nothing(postgres)):
-        postgres.alone(executions.create, job("before"))
+def test_a_connection_that_broke_while_idle_is_thrown_away(direct: Store, postgres_url: str) -> None:
+    for use in (lambda: direct.alone(executions.create, job()), lambda: begin_nothing(direct)):
+        direct.alone(executions.create, job("before"))
         end_all_sessions(postgres_url)
         with pytest.raises(psycopg.OperationalError):
             use()
-        postgres.alone(executions.create, job("after"))
-    assert ["after", "after", "before", "before"] == names(postgres)
+        direct.alone(executions.create, job("after"))
+    assert ["after", "after", "before", "before"] == names(direct)
 
 
 def begin_nothing(store: Store) -> None:

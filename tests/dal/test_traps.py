@@ -26,7 +26,7 @@ from penstock.domain.lifecycle import NOTES, PIPELINE, TASK, PipelineStatus, Sta
 from penstock.domain.pipelines import TriggerRule
 from penstock.domain.retry import Retry
 from tests.acting import MINUTE, Clock, begin, event_types, execution, job, only, row, rows, step, store_at
-from tests.databases import Databases
+from tests.databases import Databases, configure
 from tests.reaching import BOOM, REACH, VERBS, Stage, recover
 
 EVENTS, OUTBOX, PAUSES = schema.execution_events, schema.task_outbox, schema.pause_queue
@@ -163,7 +163,8 @@ def test_moments_are_one_form_of_text_whoever_wrote_them(databases: Databases, c
 
 @pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/Los_Angeles", "Pacific/Apia"])
 def test_the_time_zone_of_the_server_moves_nothing(postgres_url: str, clock: Clock, zone: str) -> None:
-    store = store_at(postgres_url, clock, connect_args={"options": f"-c timezone={zone}"})
+    configure(postgres_url, "timezone", zone)
+    store = store_at(postgres_url, clock)
     with store.database.engine.connect() as connection:
         assert zone == connection.exec_driver_sql("SHOW timezone").scalar_one()
     due = clock.now.astimezone(timezone(timedelta(hours=9))) + MINUTE

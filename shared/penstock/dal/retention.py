@@ -104,7 +104,8 @@ def _oldest(table: sa.Table, kind: str, weight: Any) -> sa.Select[Any]:
         .where(*_old(table), sa.tuple_(table.c.completed_at, table.c.id) > sa.tuple_(after_at, after_id))
         .order_by(table.c.completed_at, table.c.id)
         .limit(LIMIT)
-        .with_for_update(key_share=True, skip_locked=True, of=table)
+        # Plain, against the rule: who adds to a history by a foreign key waits here, or his history waits for the next step.
+        .with_for_update(skip_locked=True, of=table)
     )
 
 

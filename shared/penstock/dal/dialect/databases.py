@@ -20,6 +20,7 @@ BUSY_TIMEOUT_SECONDS = 30
 BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 AWAY = (*BUSY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY)
 IMMEDIATE = "BEGIN IMMEDIATE"
+AUTOCOMMIT = "this connection is in autocommit mode; open a transaction first, with {}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,14 +215,14 @@ def _joined_postgresql(raw: psycopg.Connection[Any]) -> Session:
     if status == TransactionStatus.INERROR:
         raise CannotJoin("the transaction of this connection has failed; roll it back and begin again")
     if raw.autocommit and status == TransactionStatus.IDLE:
-        raise CannotJoin(
-            "this connection is in autocommit mode; open a transaction first, with connection.transaction()"
-        )
+        raise CannotJoin(AUTOCOMMIT.format("connection.transaction()"))
     return Session(_raw_cursor(raw), one_statement=True, spans=True)
 
 
 def _joined_sqlite(raw: sqlite3.Connection) -> Session:
     if not raw.in_transaction:
+        if getattr(raw, "autocommit", None) is True:  # Since Python 3.12; its commit() then does nothing.
+            raise CannotJoin(AUTOCOMMIT.format("BEGIN IMMEDIATE"))
         raw.execute(IMMEDIATE)
     elif not _holds_write_lock(raw):
         raise CannotJoin(

@@ -5,9 +5,11 @@ that begin with a pipeline. A verb file says what is special about its verb; wha
 doorbells, the count-down of children, the end of a pipeline) is written here once.
 """
 
+from penstock.dal.ledger.cases import Case
+from penstock.dal.ledger.claiming import best_of_queue
 from penstock.dal.ledger.effects import Bell, Effects, Moved
 from penstock.dal.ledger.entering import enter, enter_again
-from penstock.dal.ledger.moving import Case, Movement, best_of_queue, move, take
+from penstock.dal.ledger.moving import Movement, move, take
 from penstock.dal.ledger.noting import note
 from penstock.dal.ledger.pipelines import cancel_pipelines, move_pipelines
 from penstock.dal.ledger.ringing import postpone, ring, ring_again

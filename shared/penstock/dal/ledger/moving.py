@@ -9,16 +9,14 @@ import sqlalchemy as sa
 from sqlalchemy import ColumnElement, FromClause
 
 from penstock.dal.dialect import Id, Script, Statement
-from penstock.dal.ledger import dependents
-from penstock.dal.ledger.effects import MOVED, OVERTAKEN, Effects, answered, bell_rows, moved_rows
+from penstock.dal.ledger import dependents, hangings
+from penstock.dal.ledger.cases import Case, allowed_by
+from penstock.dal.ledger.effects import MOVED, OVERTAKEN, Effects, answered, moved_rows
 from penstock.dal.ledger.pieces import (
-    NOW,
     RETURNED,
-    RUNNING_PIPELINE,
     E,
     O,
     P,
-    Q,
     after,
     among,
     at,
@@ -26,15 +24,12 @@ from penstock.dal.ledger.pieces import (
     facts,
     locked_pipelines,
     overtaken,
-    put_up_bells,
     returned,
-    take_down,
     word,
     write_facts,
 )
 from penstock.dal.store import NeedsTransaction, Tx
 from penstock.domain.lifecycle import TASK, Move, Proof, Status
-from penstock.domain.limits import PRIORITY
 
 Columns = Mapping[str, Any]
 JOB = (
@@ -44,23 +39,6 @@ JOB = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Case:
-    """One row of the table as a verb applies it: when, if the verb has several; and what it writes besides."""
-
-    verb: str
-    target: str | None = None
-    when: ColumnElement[bool] | None = None
-    writes: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def move(self) -> Move:
-        """Its row of the table."""
-        (found,) = (move for move in TASK.of(self.verb) if self.target in (None, move.target))
-        return found
-
-
-LIMIT = sa.bindparam("limit", type_=sa.Integer())
 Cases = Callable[[FromClause], Sequence[Case]]
 
 
@@ -154,7 +132,7 @@ def _build(movement: Movement, script: Script, *, alone: bool) -> None:
         last, pipes = dependents.end_pipelines(script, [dependents.ended_rows(done), dependents.ended_rows(freed)])
         events += last
         answer += [*followed, dependents.deeper(kids), pipes]
-    answer += _follow(movement, script, mine, done)
+    answer += hangings.follow(movement.moves, script, mine, done)
     write_facts(script, [*_facts(movement, mine, done), *events])
     if movement.jobs:
         script.answer(sa.select(*(done.c[name] for name in JOB)))
@@ -197,7 +175,7 @@ def _mine(movement: Movement, rows: FromClause, held: FromClause | None) -> sa.S
     """The rows that may move, locked by id, each with where it goes."""
     due = any(move.proof is Proof.DUE for move in movement.moves)
     cases = movement.cases(rows)
-    allowed = [_allowed(case, rows) for case in cases]
+    allowed = [allowed_by(case, rows) for case in cases]
     source = E.join(rows, rows.c.id == E.c.id)
     if due:
         source = source.join(O, O.c.task_execution_id == E.c.id).outerjoin(P, P.c.id == E.c.pipeline_execution_id)
@@ -216,25 +194,6 @@ def _shape(movement: Movement, cases: Sequence[Case], allowed: Sequence[Any], ro
     brought = [rows.c[name].label(name) for name in movement.brings if name != "lease"]
     shape = [E.c.id, E.c.status.label("was"), target.label("target"), *brought]
     return [*shape, overtaken(E).label("overtaken")] if movement.removes else shape
-
-
-def _allowed(case: Case, rows: FromClause) -> ColumnElement[bool]:
-    conditions = [among(E.c.status, case.move.sources), *_proof(case.move, rows)]
-    return sa.and_(*conditions, *([case.when] if case.when is not None else []))
-
-
-def _proof(move: Move, rows: FromClause) -> list[ColumnElement[bool]]:
-    """What the move demands besides the state."""
-    if move.proof is Proof.LEASE:
-        return [E.c.lease == rows.c.lease]
-    if move.proof is Proof.EXPIRED:
-        return [E.c.lease_expires_at < NOW]
-    if move.proof is Proof.DUE:
-        return [
-            O.c.available_at <= NOW,
-            sa.or_(E.c.pipeline_execution_id.is_(None), P.c.status == word(RUNNING_PIPELINE)),
-        ]
-    return []
 
 
 def _parents(mine: FromClause) -> FromClause:
@@ -279,43 +238,6 @@ def _consequences(move: Move) -> dict[str, Any]:
     return values
 
 
-def _follow(movement: Movement, script: Script, mine: FromClause, done: FromClause) -> list[sa.Select[Any]]:
-    """Doorbells and pause entries that come and go with the move."""
-    sources = {source for move in movement.moves for source in move.sources}
-    targets = {move.target for move in movement.moves}
-    if Status.READY in sources and targets != {Status.READY}:
-        take_down(script, "gone", O, done)
-    if Status.PAUSED in sources:
-        take_down(script, "unpaused", Q, done)
-    if Status.PAUSED in targets:
-        script.step("paused", _pause_entries(mine, done))
-    if Status.READY not in targets:
-        return []
-    becomes = [done.c.status == word(Status.READY)]
-    if Status.READY in sources:
-        _ring_anew(script, done)
-        becomes.append(done.c.id.in_(sa.select(mine.c.id).where(mine.c.was != word(Status.READY))))
-    return [bell_rows(put_up_bells(script, "bells", done, *becomes))]
-
-
-def _ring_anew(script: Script, done: FromClause) -> None:
-    """Makes the doorbells of what stays ready due at once. The rows are there, so they cannot come again."""
-    script.step(
-        "rung",
-        sa.update(O)
-        .where(O.c.task_execution_id.in_(sa.select(done.c.id).where(done.c.status == word(Status.READY))))
-        .values(available_at=NOW, ring_at=NOW, rings=sa.literal_column("0"), last_error=sa.null()),
-    )
-
-
-def _pause_entries(mine: FromClause, done: FromClause) -> sa.Insert:
-    rows = sa.select(
-        done.c.id, mine.c.work_plan, mine.c.reason, done.c.updated_at, mine.c.resume_after, done.c.priority
-    )
-    names = ["task_execution_id", "work_plan", "reason", "paused_at", "resume_after", "priority"]
-    return sa.insert(Q).from_select(names, rows.select_from(done.join(mine, mine.c.id == done.c.id)))
-
-
 def _facts(movement: Movement, mine: FromClause, done: FromClause) -> list[sa.Select[Any]]:
     both = done.join(mine, mine.c.id == done.c.id)
     columns: dict[str, Any] = {"joined": both}
@@ -324,32 +246,6 @@ def _facts(movement: Movement, mine: FromClause, done: FromClause) -> list[sa.Se
     if "data" in movement.brings:
         columns["event_data"] = mine.c.data
     return facts(movement.moves, done, **columns)
-
-
-def best_of_queue() -> sa.Select[Any]:
-    """The best due executions of a queue: by priority, then by age; others' are passed over, nobody is waited for.
-
-    Each priority is a branch of its own. One ordered read over all of them would walk through every doorbell of a
-    higher priority that is not due yet.
-    """
-    branches = [
-        _best_of_priority(priority).subquery(f"priority_{priority}") for priority in range(PRIORITY[0], PRIORITY[1] + 1)
-    ]
-    best = sa.union_all(*(sa.select(*branch.c) for branch in branches)).limit(LIMIT).subquery("best")
-    return sa.select(best.c.id)
-
-
-def _best_of_priority(priority: int) -> sa.Select[Any]:
-    claim = Case("claim")
-    return (
-        sa.select(E.c.id)
-        .select_from(E.join(O, O.c.task_execution_id == E.c.id).outerjoin(P, P.c.id == E.c.pipeline_execution_id))
-        .where(O.c.queue == sa.bindparam("queue", type_=sa.Text()), O.c.priority == sa.literal_column(str(priority)))
-        .where(_allowed(claim, E))
-        .order_by(O.c.available_at, O.c.id)
-        .limit(LIMIT)
-        .with_for_update(key_share=True, skip_locked=True, of=[E, O])
-    )
 
 
 def _cascade(script: Script) -> None:

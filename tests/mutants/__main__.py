@@ -1,0 +1,52 @@
+"""Breaks the code on purpose: each patch beside this file, applied to a copy, must turn the suite red.
+
+    make mutants                      all of them
+    make mutants ARGS="lease_fence"   some
+
+A patch says in its first lines what it breaks. One that no longer applies is an error: the code has moved on, and the
+patch has to follow. What survives is a promise that nothing tests.
+"""
+
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+COPIED = ("shared", "functions", "migrations", "tests", "pyproject.toml", "README.md", "docs")
+# What tests the files themselves would call any change a failure.
+NOT_TOLD = ("--deselect=tests/rules",)
+
+
+def main(*wanted: str) -> int:
+    patches = [patch for patch in sorted(HERE.glob("*.patch")) if not wanted or patch.stem in wanted]
+    survivors = [patch.stem for patch in patches if not caught(patch)]
+    print(
+        f"\n{len(patches) - len(survivors)} of {len(patches)} caught"
+        + (f"; survived: {survivors}" if survivors else "")
+    )
+    return int(bool(survivors) or not patches)
+
+
+def caught(patch: Path) -> bool:
+    """Whether the suite is red with this patch, and by which test."""
+    with tempfile.TemporaryDirectory(prefix="penstock-mutant-") as name:
+        copy = Path(name)
+        for part in COPIED:
+            source = ROOT / part
+            (shutil.copytree if source.is_dir() else shutil.copy)(source, copy / part)
+        subprocess.run(["git", "apply", str(patch)], cwd=copy, check=True)
+        run = subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", "-x", "--no-header", *NOT_TOLD],
+            cwd=copy, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+    killers = re.findall(r"^(?:FAILED|ERROR) (\S+)", run.stdout, re.MULTILINE)
+    print(f"{patch.stem:30} {'survived' if run.returncode == 0 else 'caught by ' + ', '.join(killers[:2])}", flush=True)
+    return run.returncode == 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
