@@ -17,10 +17,10 @@ export ARCHITECTURE
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help venv run test check format openapi cli-page bench mutants ddl-time build lint-template pins clean
+.PHONY: help venv run test check format openapi cli-page bench mutants test-pgbouncer ddl-time import-time build sam-test lint-template pins clean
 
 help: ## List what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 venv: $(VENV)/penstock ## Make .venv with the pinned tools (PYTHON=python3.13 chooses another Python)
 
@@ -36,11 +36,20 @@ $(VENV)/penstock: $(VENV)/pins pyproject.toml
 	@$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
 
+# The runtime interface emulator is a program inside the SAM CLI; what that needs besides, the emulator does not.
+$(VENV)/emulator: requirements/emulator.txt $(VENV)/pins
+	@$(PIP) install --no-deps --no-compile --require-hashes --upgrade --target $@ -r $<
+	@touch $@
+
 run: venv ## Serve everything on this machine (PORT=8000, DB=postgres or DATABASE_URL=..., LOG=debug)
 	@PORT="$(PORT)" DB="$(DB)" DATABASE_URL="$(DATABASE_URL)" LOG="$(LOG)" $(BIN)/python -m penstock.cli run $(ARGS)
 
-test: check ## Check, then run every test (ARGS="-k claim" for some)
+test: check $(VENV)/emulator ## Check, then run every test (ARGS="-k claim" for some)
 	@$(BIN)/pytest $(ARGS)
+
+test-pgbouncer: venv $(VENV)/emulator ## Test verbs and functions once more behind a pooler, as behind RDS Proxy
+	@command -v pgbouncer >/dev/null || { echo "PgBouncer is needed; on Debian: apt-get install pgbouncer" >&2; exit 1; }
+	@PENSTOCK_TEST_ENGINES=pgbouncer $(BIN)/pytest $(or $(ARGS),tests/dal tests/functions)
 
 check: venv ## Lint, formatting, types, import contracts
 	@$(BIN)/ruff check
@@ -69,8 +78,15 @@ mutants: venv ## Break the code on purpose; each break must turn the suite red
 ddl-time: venv ## Print the DDL time of each migration
 	@$(BIN)/python -m tests.ddl_time $(ARGS)
 
+import-time: venv ## Print how long the import of each function takes, and of what it imports
+	@$(BIN)/python -m tests.import_time $(ARGS)
+
 build: $(SAM)/pins ## Build what is deployed, into .aws-sam (ARCHITECTURE=x86_64 for the other one)
 	@$(SAM)/bin/sam build --parameter-overrides Architecture=$(ARCHITECTURE)
+
+# Explicitly named: what needs containers is no part of `make test`.
+sam-test: venv $(SAM)/pins ## Build, then run every function in containers (SAM_ARGS=--skip-pull-image for `sam local`)
+	@SAM_ARGS="$(SAM_ARGS)" $(BIN)/pytest -n0 -p no:randomly $(or $(ARGS),tests/sam/life.py tests/sam/each_event.py)
 
 lint-template: venv $(SAM)/pins $(CHECKOV)/pins ## What cfn-lint, SAM and checkov say about template.yaml
 	@$(BIN)/cfn-lint --regions eu-west-1 us-east-1 ap-southeast-2 -- template.yaml
@@ -91,6 +107,7 @@ pins: venv ## Resolve requirements/ anew (ARGS=--upgrade for newer versions)
 	@$(LAYER) --extra migrate $$(sed -n 's/^\([a-z0-9-]*\)==.*/--no-emit-package \1/p' requirements/layer.txt) \
 		-o requirements/migrations.txt # what SharedLayer has, MigrationsLayer does without
 	@$(COMPILE) $(ARGS) requirements/sam.in -o requirements/sam.txt
+	@sed -n '/^#/p;/^aws-sam-cli==/,/[^\]$$/p' requirements/sam.txt > requirements/emulator.txt
 	@$(COMPILE) $(ARGS) requirements/checkov.in -o requirements/checkov.txt
 
 clean: ## Remove what was made

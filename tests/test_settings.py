@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from penstock.settings import Database, InvalidSetting, Reach, Settings
+from penstock.settings import Database, InvalidSetting, Logins, Reach, Settings
 
 ENOUGH = {"DATABASE_URL": "sqlite:///penstock.db"}
 ARN = "arn:aws:secretsmanager:eu-west-1:012345678901:secret:database"
@@ -23,7 +23,7 @@ def test_everything_can_be_decided() -> None:
             "RETENTION_DAYS": "30", "RETENTION_BATCH": "200", "CAPACITY": "50", "HTTP_REQUEST_HOSTS": "a.example.com, *.b.com",
             "LAMBDA_INVOKE_ARNS": "arn:aws:lambda:eu-west-1:012345678901:function:f", "S3_EXPIRE_BUCKETS": "logs",
             "SQL_RUN_CONNECTIONS": f'{{"crm": "{ARN}"}}', "POWERTOOLS_SERVICE_NAME": "billing",
-            "AWS_LAMBDA_FUNCTION_NAME": "billing-worker",
+            "AWS_LAMBDA_FUNCTION_NAME": "billing-worker", "DATABASE_FUNCTIONS_LOGIN": "app", "DATABASE_RETENTION_LOGIN": "purger",
         }
     )  # fmt: skip
     expected = Settings(
@@ -31,8 +31,8 @@ def test_everything_can_be_decided() -> None:
             host="db.example.com", port=6432, name="jobs", user="app", iam=True, root_certificate="/opt/rds.pem",
             connect_seconds=60,
         ),
-        queues={"default": "https://sqs/default"}, local=True, required_scope="jobs", retention_days=30, retention_batch=200,
-        capacity=50, service="billing", function="billing-worker",
+        logins=Logins("app", "purger"), queues={"default": "https://sqs/default"}, local=True, required_scope="jobs",
+        retention_days=30, retention_batch=200, capacity=50, service="billing", function="billing-worker",
         reach=Reach(
             ("a.example.com", "*.b.com"), ("arn:aws:lambda:eu-west-1:012345678901:function:f",), ("logs",), {"crm": ARN}
         ),

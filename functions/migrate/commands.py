@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from migrate import logins
 from penstock import telemetry, wiring
 from penstock.domain.errors import InvalidInput
 from penstock.settings import InvalidSetting
@@ -52,7 +53,7 @@ def run(event: Mapping[str, Any], context: LambdaContext) -> Answer:
 
 
 def upgrade(config: "Config", event: Mapping[str, Any]) -> Answer:
-    """To a revision, or to head. Code that was rolled back meets a newer schema, and leaves it alone."""
+    """To a revision, or to head, and lets in who is named. Rolled-back code meets a newer schema, and leaves it alone."""
     from alembic import command  # noqa: PLC0415 - see above
 
     before = _standing(config)
@@ -60,6 +61,7 @@ def upgrade(config: "Config", event: Mapping[str, Any]) -> Answer:
         telemetry.logger.warning("the database is ahead of this code; nothing to do", current=before.current)
         return before.as_json()
     command.upgrade(config, _revision(event) or "head")
+    logins.admit(config.attributes["connection"], wiring.settings().logins)
     return _standing(config).as_json() | {"from": before.current}
 
 

@@ -26,7 +26,8 @@ MOST_JSON = 128 * 1024
 ARN = "arn:"
 # So that the server ends a statement before the run is interrupted, and does not go on with it unheard.
 HEAD_START = timedelta(seconds=2)
-CONNECT_SECONDS = 5
+# Behind a pooler a session is somebody else's after each transaction: nothing is prepared in it.
+WIRE = {"connect_timeout": 5, "prepare_threshold": None}
 STEPS_BETWEEN_LOOKS = 1_000
 
 WHO = {
@@ -77,8 +78,7 @@ def _engine(name: str) -> sa.Engine:
     if url.get_backend_name() not in WHO:
         raise Fail(f"{name} is no database of a kind that sql.run knows: {', '.join(WHO)}", error_type="NotAllowed")
     if url.get_backend_name() == "postgresql":
-        waits = {"connect_timeout": CONNECT_SECONDS}
-        return sa.create_engine(url.set(drivername="postgresql+psycopg"), poolclass=sa.NullPool, connect_args=waits)
+        return sa.create_engine(url.set(drivername="postgresql+psycopg"), poolclass=sa.NullPool, connect_args=WIRE)
     return sa.create_engine(url, poolclass=sa.NullPool)
 
 
@@ -122,7 +122,7 @@ def _penstock(context: Context, question: str) -> list[Any]:
 def _run(connection: sa.Connection, wanted: SqlRun, left: Callable[[], timedelta]) -> Iterator[Mapping[str, Any]]:
     room = MOST_JSON
     for statement in wanted.statements:
-        _limit_time(connection, left())
+        _limit_time(connection, left(), for_session=wanted.autocommit)
         result = connection.exec_driver_sql(statement)
         done: dict[str, Any] = {"rowcount": result.rowcount}
         if result.returns_rows:
@@ -131,11 +131,14 @@ def _run(connection: sa.Connection, wanted: SqlRun, left: Callable[[], timedelta
         yield done
 
 
-def _limit_time(connection: sa.Connection, left: timedelta) -> None:
-    """The server ends what takes too long; where there is no server, the engine looks at the time now and then."""
+def _limit_time(connection: sa.Connection, left: timedelta, *, for_session: bool) -> None:
+    """The server ends what takes too long; where there is no server, the engine looks at the time now and then.
+
+    Where there is a transaction the limit ends with it: behind a pooler, the session has another user then.
+    """
     if connection.dialect.name == "postgresql":
         milliseconds = max(1, int(left.total_seconds() * 1000))
-        connection.exec_driver_sql(f"SET statement_timeout = {milliseconds}")
+        connection.exec_driver_sql(f"SET {'SESSION' if for_session else 'LOCAL'} statement_timeout = {milliseconds}")
         return
     ends = time.monotonic() + left.total_seconds()
     raw: Any = connection.connection.driver_connection

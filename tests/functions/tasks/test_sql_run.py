@@ -12,12 +12,12 @@ from sqlalchemy import make_url
 
 from penstock.work.shift import MARGIN
 from tests.amazon import Amazon
-from tests.databases import Databases
+from tests.databases import POSTGRES, SQLITE, Databases
 from tests.functions.tasks.conftest import Run, refused
 from worker.tasks.sql_run import HEAD_START
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture(params=[SQLITE, POSTGRES])
 def warehouse(request: pytest.FixtureRequest, databases: Databases) -> Iterator[sa.Engine]:
     """Somebody's own database, with a table of three rows."""
     with databases.empty(request.param) as url:
@@ -94,7 +94,7 @@ def test_rows_of_any_size_can_be_kept(run: Run, warehouse: sa.Engine) -> None:
 
 
 def test_values_that_are_no_json_are_kept_as_text(run: Run, databases: Databases) -> None:
-    with databases.empty("postgres") as url:
+    with databases.empty(POSTGRES) as url:
         engine = sa.create_engine(url, poolclass=sa.NullPool)
         row = sql(
             run,
@@ -128,6 +128,25 @@ def test_a_statement_ends_in_time_and_on_the_server_too(run: Run, warehouse: sa.
     row = run("sql.run", config, left=left, **reach(warehouse=url_of(warehouse)))
     assert ("ready", 2) == (row.status, row.attempt)
     assert row.error.startswith(("interrupted", "canceling statement due to statement timeout"))
+
+
+def test_a_statement_may_be_run_often(run: Run, warehouse: sa.Engine) -> None:
+    """So often that the driver would have the server prepare it, in a session that a pooler then gives to somebody else."""
+    for _ in range(2):
+        for autocommit in (False, True):
+            assert "completed" == sql(run, warehouse, *["SELECT 1"] * 10, autocommit=autocommit).status
+
+
+def test_the_limit_of_a_transaction_is_nobody_else_s(run: Run, databases: Databases) -> None:
+    """A pooler gives the session to others; each of the few that it has is looked at."""
+    with databases.empty(POSTGRES) as url:
+        engine = sa.create_engine(url, poolclass=sa.NullPool)
+        assert ["completed"] * 4 == [sql(run, engine, "SELECT 1").status for _ in range(4)]
+        limits = []
+        for _ in range(4):
+            with engine.connect() as connection:
+                limits.append(connection.exec_driver_sql("SHOW statement_timeout").scalar_one())
+    assert ["0"] * 4 == limits
 
 
 # --- whose login -------------------------------------------------------------------------------------------------
@@ -188,7 +207,7 @@ def test_another_login_to_the_same_database_is_allowed_what_it_is_granted(run: R
 
 
 def test_a_connection_may_be_a_secret(run: Run, amazon: Amazon, databases: Databases) -> None:
-    with databases.empty("postgres") as url:
+    with databases.empty(POSTGRES) as url:
         parts = make_url(url)
         secret: dict[str, Any] = {
             "username": parts.username,

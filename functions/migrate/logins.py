@@ -1,0 +1,87 @@
+"""Who may log in to a migrated database: the functions and retention, each with what it needs and no more.
+
+Neither owns a table, so neither can disarm a guard; only retention may become the role that purges. A login that is
+not there is made, without a password: on RDS it logs in with tokens of IAM. One that is there keeps what it has.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from penstock.dal import schema
+from penstock.dal.guards import PURGER
+from penstock.settings import Logins
+
+# Two that admit at once would change the same rows of the catalogue. Not the lock of migrations: see migrations/env.py.
+LOCK = "SELECT pg_advisory_xact_lock(hashtext('penstock.logins'))"
+
+# A statement ends before its function does: the longest of the api, and a step of retention.
+SECONDS = {"functions": 25, "retention": 60}
+
+CREATE = """
+DO $penstock$
+BEGIN
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = '{login}') THEN RETURN; END IF;
+    CREATE ROLE {login} LOGIN;
+    ALTER ROLE {login} SET statement_timeout = '{seconds}s';
+    ALTER ROLE {login} SET idle_in_transaction_session_timeout = '15s';
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'rds_iam') THEN
+        GRANT rds_iam TO {login};
+    END IF;
+END
+$penstock$
+"""
+
+# Only tables that are there: the schema may not be at head, and may be shared with others.
+GRANT = """
+DO $penstock$
+DECLARE
+    found text;
+BEGIN
+    EXECUTE format('GRANT USAGE ON SCHEMA %I TO {login}', current_schema());
+    FOR found IN SELECT relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace
+        AND relname IN ({tables}) LOOP
+        EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %I TO {login}', found);
+    END LOOP;
+    FOR found IN SELECT relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace
+        AND relname IN ({read_only}) LOOP
+        EXECUTE format('GRANT SELECT ON %I TO {login}', found);
+    END LOOP;
+END
+$penstock$
+"""
+
+LET_PURGE = f"""
+DO $penstock$
+BEGIN
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = '{PURGER}')
+       AND NOT pg_has_role('{{login}}', '{PURGER}', 'MEMBER') THEN
+        GRANT {PURGER} TO {{login}};
+    END IF;
+END
+$penstock$
+"""
+
+READ_ONLY = ("alembic_version", "task_overview")
+
+
+def admit(connection: Any, logins: Logins) -> None:
+    """Lets them in, where there are logins at all."""
+    if connection.dialect.name != "postgresql":
+        return
+    with connection.begin():
+        for statement in statements(logins):
+            connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
+
+
+def statements(logins: Logins) -> Iterator[str]:
+    """What is to be run, each of it as often as one likes."""
+    tables = ", ".join(f"'{name}'" for name in sorted(schema.metadata.tables))
+    read_only = ", ".join(f"'{name}'" for name in READ_ONLY)
+    named = {"functions": logins.functions, "retention": logins.retention}
+    yield LOCK
+    for who, login in named.items():
+        if login is not None:
+            yield CREATE.format(login=login, seconds=SECONDS[who])
+            yield GRANT.format(login=login, tables=tables, read_only=read_only)
+    if logins.retention is not None:
+        yield LET_PURGE.format(login=logins.retention)
