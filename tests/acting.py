@@ -14,6 +14,7 @@ from penstock.dal.ledger import Effects
 from penstock.dal.store import Store, Tx
 from penstock.domain.executions import Job, NewExecution
 from penstock.domain.pipelines import Step, TriggerRule
+from tests import pooler
 
 MINUTE = timedelta(minutes=1)
 # Ahead of every machine's clock: the guards' own clock, which serves who writes past the ledger, never wins.
@@ -35,6 +36,8 @@ class Clock:
 
 def store_at(url: str, clock: Clock, **options: Any) -> Store:
     """A store on real ids and chance, and on a clock of the test's."""
+    if pooler.leads_through(url):
+        options = {"connect_args": pooler.UNPREPARED, **options}
     return Store(open_database(url, **options), "tester", clock, world.uuid7, lambda: 0.5)
 
 

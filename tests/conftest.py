@@ -9,11 +9,11 @@ from penstock.dal.store import Store
 from tests import amazon as moto
 from tests.acting import Clock, store_at
 from tests.amazon import Amazon
-from tests.databases import ENGINE_KINDS, Databases
+from tests.databases import NEWEST_KINDS, POSTGRES, Databases
 
 # The same examples in every run; --hypothesis-profile=long looks for longer, and elsewhere each time.
 settings.register_profile("house", max_examples=100, derandomize=True, database=None, deadline=None)
-settings.register_profile("long", max_examples=1_000, database=None, deadline=None)
+settings.register_profile("long", max_examples=1_000, derandomize=False, database=None, deadline=None)
 settings.load_profile("house")
 
 
@@ -30,7 +30,7 @@ def databases(tmp_path_factory: pytest.TempPathFactory) -> Databases:
     return Databases(tmp_path_factory.mktemp("databases"))
 
 
-@pytest.fixture(params=ENGINE_KINDS)
+@pytest.fixture(params=NEWEST_KINDS)
 def engine_kind(request: pytest.FixtureRequest) -> str:
     kind: str = request.param
     return kind
@@ -53,7 +53,7 @@ def empty_database_url(engine_kind: str, databases: Databases) -> Iterator[str]:
 @pytest.fixture
 def postgres_url(databases: Databases) -> Iterator[str]:
     """As database_url, for what only PostgreSQL can show."""
-    with databases.migrated("postgres") as url:
+    with databases.migrated(POSTGRES) as url:
         yield url
 
 

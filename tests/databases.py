@@ -1,20 +1,42 @@
-"""Databases for tests: empty ones, and copies of one that was migrated to head once for each engine."""
+"""Databases for tests: empty ones, and copies of one that was migrated to head once for each engine.
 
+PENSTOCK_TEST_ENGINES chooses among the engines: `pgbouncer` is PostgreSQL behind a pooler, and only there when chosen.
+"""
+
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
+import psycopg
 from alembic import command
 from alembic.config import Config
+from psycopg import sql
 from sqlalchemy import make_url
 
-from tests import servers
+from tests import pooler, servers
 
 PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
-SERVERS = {"postgres" if version == 18 else f"postgres{version}": version for version in servers.installed()}
-ENGINE_KINDS = ["sqlite", *SERVERS]
+SQLITE, PGBOUNCER = "sqlite", "pgbouncer"
+INSTALLED = {"postgres" if version == 18 else f"postgres{version}": version for version in servers.installed()}
+VERSIONS = {**INSTALLED, PGBOUNCER: 18}
+CHOSEN = [kind for kind in os.environ.get("PENSTOCK_TEST_ENGINES", "").split(",") if kind]
+ENGINE_KINDS = CHOSEN or [SQLITE, *INSTALLED]
+SERVERS = {kind: VERSIONS[kind] for kind in ENGINE_KINDS if kind != SQLITE}
+# Without the older PostgreSQL, which takes part where SQL is written: in the dal and the migrations.
+NEWEST_KINDS = CHOSEN or [SQLITE, "postgres"]
+# For what only PostgreSQL can show, whatever its version.
+POSTGRES = PGBOUNCER if PGBOUNCER in SERVERS else "postgres"
+
+
+def configure(url: str, setting: str, value: str) -> None:
+    """Every new session of this PostgreSQL database begins with this; a pooler takes none that the client asks for."""
+    with psycopg.connect(pooler.past(url).replace("+psycopg", ""), autocommit=True) as session:
+        here = sql.Identifier(session.info.dbname)
+        session.execute(sql.SQL("ALTER DATABASE {} SET {} = {}").format(here, sql.Identifier(setting), value))
+    pooler.forget_sessions(url)
 
 
 def alembic_config(url: str) -> Config:
@@ -45,8 +67,8 @@ class Databases:
 
     def _create(self, engine_kind: str, template: str | None = None) -> str:
         name, source = next(self._names), make_url(template).database if template else None
-        if engine_kind in SERVERS:
-            return servers.create_database(servers.start(SERVERS[engine_kind]), name, source)
+        if engine_kind in VERSIONS:
+            return servers.create_database(servers.start(VERSIONS[engine_kind]), name, source)
         file = self._directory / f"{name}.db"
         if source:
             shutil.copy(source, file)
@@ -55,12 +77,12 @@ class Databases:
     @contextmanager
     def _lent(self, engine_kind: str, url: str) -> Iterator[str]:
         try:
-            yield url
+            yield pooler.through(url) if engine_kind == PGBOUNCER else url
         finally:
             database = make_url(url).database
             assert database
-            if engine_kind in SERVERS:
-                servers.drop_database(servers.start(SERVERS[engine_kind]), database)
+            if engine_kind in VERSIONS:
+                servers.drop_database(servers.start(VERSIONS[engine_kind]), database)
             else:
                 for leftover in self._directory.glob(f"{Path(database).name}*"):
                     leftover.unlink()

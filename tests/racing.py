@@ -8,22 +8,24 @@ from typing import Any, TypeVar
 
 from penstock.dal.store import Store, Tx
 from tests.acting import Clock, store_at
-from tests.databases import Databases
+from tests.databases import Databases, configure
 
 A = TypeVar("A")
 B = TypeVar("B")
 
 PATIENCE_SECONDS = 20
 WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-# Who waits where nobody should wait fails, instead of standing still for ever.
-BOUNDED = {"options": f"-c lock_timeout={PATIENCE_SECONDS}s"}
 
 
 @contextmanager
 def arena(databases: Databases, kind: str, clock: Clock) -> Iterator[Store]:
-    """A store with a database of its own, and room for many sessions."""
+    """A store with a database of its own, and room for many sessions.
+
+    Who waits where nobody should wait fails, instead of standing still for ever.
+    """
     with databases.migrated(kind) as url:
-        store = store_at(url, clock, pool_size=20, connect_args=BOUNDED)
+        configure(url, "lock_timeout", f"{PATIENCE_SECONDS}s")
+        store = store_at(url, clock, pool_size=20)
         yield store
         store.database.engine.dispose()
 

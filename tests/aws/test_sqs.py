@@ -9,10 +9,9 @@ from botocore.stub import ANY, Stubber
 
 from penstock.aws.sqs import BYTES, Doorbells, batches
 from penstock.domain.doorbells import Message
-from tests.amazon import REGION, Amazon
+from tests.amazon import ACCOUNT, REGION, Amazon
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-ACCOUNT = "123456789012"
 
 
 def message(number: int, queue: str = "default", **options: str) -> Message:

@@ -55,6 +55,17 @@ class People(Example):
         self.counts("create", len(wanted), len(effects.ids))
         self.moves(effects.ids, effects)
 
+    @precondition(lambda self: len(self.seen.executions) < ENOUGH)
+    @rule(places=few)
+    def runs_again(self, places: list[int]) -> None:
+        ids = at(list(self.seen.executions), places)
+        ended = [id for id in ids if self.seen.executions[id].status in TASK.ends]
+        effects: Effects = self.does(executions.retry, ids)
+        assert len(ended) == len(effects.ids)
+        assert not effects.ids & set(self.seen.executions)
+        self.counts("retry", len(ids), len(effects.ids))
+        self.moves(effects.ids, effects)
+
     def waits(self, id: UUID, new: NewExecution) -> None:
         if new.available_at:
             self.not_before[id] = new.available_at

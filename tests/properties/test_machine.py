@@ -11,13 +11,14 @@ from hypothesis.stateful import initialize, run_state_machine_as_test
 
 from penstock.dal.store import Store
 from tests.acting import Clock
+from tests.databases import POSTGRES, SQLITE
 from tests.properties.drawing import Drawn, few, graph, graphs, numbers
 from tests.properties.example import Tally
 from tests.properties.people import People
 from tests.properties.workers import Workers
 
 STEPS = 50
-TIMES = {"sqlite": 5, "postgres": 1}
+TIMES = {SQLITE: 5, POSTGRES: 1}
 
 
 class Ledger(People, Workers):

@@ -34,6 +34,10 @@ class Operation:
     def has_body(self) -> bool:
         return "requestBody" in self.described
 
+    @property
+    def takes_anything(self) -> bool:
+        return self.has_body or "parameters" in self.described
+
     def matches(self, method: str, path: str) -> bool:
         pattern = re.sub(r"\{\w+\}", "[^/]+", self.path)
         return method == self.method and re.fullmatch(pattern, path) is not None

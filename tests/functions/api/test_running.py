@@ -7,6 +7,8 @@ import pytest
 from penstock.dal import schema
 from penstock.dal.store import Store
 from penstock.domain import limits
+from penstock.domain.tasks import CHECKS, NewTask, Run
+from penstock.models import RunRequest, TaskChanges, TaskRequest
 from penstock.models.catalogue import MOST_RUNS
 from tests.acting import rows
 from tests.functions.api.scenes import Scene
@@ -24,6 +26,13 @@ TASK = {
     "retry": {"backoff": "fixed", "delay_seconds": 7},
     "timeout_seconds": 60,
 }
+
+
+def test_a_request_has_the_fields_of_what_the_catalogue_takes() -> None:
+    assert set(CHECKS) == set(TaskRequest.model_fields) == set(TaskChanges.model_fields)
+    assert set(Run.__dataclass_fields__) - {"traceparent"} == set(RunRequest.model_fields)
+    asked = TaskRequest(name="report", title="Report", task_type="noop").wanted
+    assert NewTask("report", "Report", "noop") == asked
 
 
 @pytest.fixture
