@@ -12,7 +12,7 @@ from uuid import UUID
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, given, settings, strategies
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
@@ -32,7 +32,7 @@ from penstock.local.runtime import Answer
 from penstock.local.template import Template
 from tests.acting import Clock
 from tests.functions.api.documentation import FILE, operations
-from tests.functions.api.scenes import CASES, Ask, Scene
+from tests.functions.api.scenes import CASES, Ask, Reach, Scene
 from tests.functions.conftest import LambdaContext
 
 DOCUMENT = schemathesis.openapi.from_path(str(FILE))
@@ -128,10 +128,12 @@ def test_every_documented_success_is_reached(served: Served, operation: str) -> 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_what_the_document_allows_is_answered_as_documented(served: Served, operation: str) -> None:
+    scenes = [reach for reach in (CASES[operation].well, CASES[operation].conflict) if reach]
+
     @EACH
-    @given(OPERATIONS[operation].as_strategy())
-    def ask(case: Any) -> None:
-        served.ask(aimed(case, CASES[operation].well(served.scene)))
+    @given(OPERATIONS[operation].as_strategy(), strategies.sampled_from(scenes))
+    def ask(case: Any, reach: Reach) -> None:
+        served.ask(aimed(case, reach(served.scene)))
 
     ask()
 
