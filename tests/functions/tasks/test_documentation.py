@@ -62,4 +62,5 @@ def test_every_shipped_type_is_on_the_page_with_a_config_that_it_takes_and_all_i
 
 
 def test_every_registered_type_is_a_shipped_one() -> None:
-    assert sorted(SHIPPED) == registry.names()
+    """Those of the sample are there where a test has served it in this process; they are no part of the worker."""
+    assert sorted(SHIPPED) == [name for name in registry.names() if not name.startswith("demo.")]
