@@ -1,14 +1,14 @@
-"""The limit: the same rows by hand-written SQL, one statement a step, prepared, on a plain psycopg connection.
+"""The limit: the same rows by hand-written SQL, one statement a step, prepared, on the driver's own connection.
 
 No checks of input, no views of what did not move, no children, no pauses: only the writes that the verbs also make.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-import psycopg
+import sqlalchemy as sa
 from psycopg.types.json import Jsonb
 
 from penstock import world
@@ -74,13 +74,21 @@ MUCH_LATER = "2199-01-01T00:00:00+00:00"
 
 
 class Raw:
-    """The steps of a job's life as statements."""
+    """The steps of a job's life as statements, each on a connection out of a pool, as an application has them."""
 
-    def __init__(self, url: str) -> None:
-        self.connection = psycopg.connect(url.replace("+psycopg", ""), autocommit=True)
+    def __init__(self, url: str, *, bare: bool = False) -> None:
+        self.engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", pool_reset_on_return=None)
+        self.bare = self.engine.raw_connection().driver_connection if bare else None
 
-    def run(self, statement: str, **values: Any) -> "psycopg.Cursor[Any]":
-        return self.connection.execute(statement, {"now": world.now(), **values}, prepare=True)
+    def run(self, statement: str, **values: Any) -> list[Any]:
+        """The rows that a statement returns."""
+        if self.bare:
+            return _rows(self.bare, statement, values)
+        pooled = self.engine.raw_connection()
+        try:
+            return _rows(pooled.driver_connection, statement, values)
+        finally:
+            pooled.close()
 
     def enqueue_one(self, config: dict[str, Any]) -> None:
         self.run(ENQUEUE_ONE, id=world.uuid7(), config=Jsonb(config), retry=Jsonb(RETRY))
@@ -92,25 +100,30 @@ class Raw:
     def live(self, batch: int) -> int:
         """Claims, starts and completes; how many there were."""
         lease = world.uuid7()
-        ids: list[UUID] = [row[0] for row in self.run(CLAIM, limit=batch, lease=lease, until=MUCH_LATER).fetchall()]
+        ids: list[UUID] = [row[0] for row in self.run(CLAIM, limit=batch, lease=lease, until=MUCH_LATER)]
         self.run(START, ids=ids, lease=lease, until=MUCH_LATER)
         self.run(COMPLETE, ids=ids, lease=lease)
         return len(ids)
 
     def checkpoint(self) -> None:
         """So that both sides pay for the first change of a page alike."""
-        self.connection.execute("CHECKPOINT")
+        self.run("CHECKPOINT")
 
     def analyze(self) -> None:
         """So that both sides are planned for tables that are not empty."""
-        self.connection.execute("ANALYZE")
+        self.run("ANALYZE")
 
     def version(self) -> str:
         """Which server this is."""
-        (row,) = self.connection.execute("SELECT split_part(version(), ' on ', 1)").fetchall()
-        return str(row[0])
+        ((version,),) = self.run("SELECT split_part(version(), ' on ', 1)")
+        return str(version)
 
     def wal(self) -> int:
         """How many bytes of WAL there have been."""
-        (row,) = self.connection.execute("SELECT pg_current_wal_lsn() - '0/0'::pg_lsn").fetchall()
-        return int(row[0])
+        ((position,),) = self.run("SELECT pg_current_wal_lsn() - '0/0'::pg_lsn")
+        return int(position)
+
+
+def _rows(connection: Any, statement: str, values: Mapping[str, Any]) -> list[Any]:
+    cursor = connection.execute(statement, {"now": world.now(), **values}, prepare=True)
+    return list(cursor.fetchall()) if cursor.description else []

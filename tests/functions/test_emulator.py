@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from penstock.dal import schema
 from penstock.dal.store import Store
+from tests import pooler
 from tests.acting import Clock, begin, create, event_types, execution, job, rows, store_at
 from tests.amazon import Amazon
 from tests.functions.emulator import Answer, Emulator, emulated
@@ -24,6 +25,12 @@ SESSIONS = "SELECT pid, backend_start, state FROM pg_stat_activity WHERE applica
 @pytest.fixture
 def environ(postgres_url: str, amazon: Amazon) -> dict[str, str]:
     return {**amazon.environ, "DATABASE_URL": postgres_url, "QUEUES": f'{{"default": "{amazon.queue("default")}"}}'}
+
+
+@pytest.fixture
+def direct(environ: dict[str, str]) -> dict[str, str]:
+    """Where the sessions are the function's own, and not a pooler's."""
+    return environ | {"DATABASE_URL": pooler.past(environ["DATABASE_URL"])}
 
 
 @pytest.fixture
@@ -100,8 +107,8 @@ def test_the_migration_migrates(environ: dict[str, str], databases: Any) -> None
 # --- what Lambda does to them ------------------------------------------------------------------------------------
 
 
-def test_a_warm_environment_keeps_its_one_connection(environ: dict[str, str], store: Store) -> None:
-    with emulated("sweep.app.handler", environ) as sweep:
+def test_a_warm_environment_keeps_its_one_connection(direct: dict[str, str], store: Store) -> None:
+    with emulated("sweep.app.handler", direct) as sweep:
         sweep.invoke(event("sweep.scheduled"))
         (first,) = sessions(store, "sweep")
         sweep.invoke(event("sweep.scheduled"))
@@ -110,10 +117,10 @@ def test_a_warm_environment_keeps_its_one_connection(environ: dict[str, str], st
 
 
 def test_who_is_killed_in_mid_transaction_has_done_nothing_and_holds_nothing(
-    environ: dict[str, str], store: Store
+    direct: dict[str, str], store: Store
 ) -> None:
     (id,) = store.alone(create, job())
-    with emulated("tests.functions.emulated.hold", environ, seconds=SHORT_SECONDS) as function:
+    with emulated("tests.functions.emulated.hold", direct, seconds=SHORT_SECONDS) as function:
         before = function.invoke({}).said
         with invoking(function, {"id": str(id)}) as call:
             while is_free(store, id):

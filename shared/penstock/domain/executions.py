@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from penstock.domain import limits, trace
-from penstock.domain.retry import Retry
+from penstock.domain.retry import DEFAULT, Retry
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class NewExecution:
     workspace_path: str | None = None
     priority: int = 3
     max_attempts: int = 3
-    retry: Retry = field(default_factory=Retry)
+    retry: Retry = DEFAULT
     timeout_seconds: int = 300
     requires_approval: bool = False
     available_at: datetime | None = None

@@ -28,6 +28,7 @@ LEASE_MARGIN_SECONDS = 30
 HOLD_SECONDS = (1, 2 * 86_400)
 FIRST_YEAR, LAST_YEAR = 1000, 9999
 NUL = "\x00"
+STRICT_JSON = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
 
 
 def name(field: str, value: str, longest: int = NAME) -> str:
@@ -45,7 +46,8 @@ def text(field: str, value: str, longest: int = TEXT) -> str:
         raise InvalidInput(field, f"is {len(value):,} characters long; at most {longest:,} are allowed")
     if NUL in value:
         raise InvalidInput(field, "contains a NUL character, which no database can hold; remove it")
-    _encodable(field, value)
+    if not value.isascii():
+        _encodable(field, value)
     return value
 
 
@@ -116,16 +118,16 @@ def _year(value: datetime) -> int:
         return 0
 
 
-def _json(field: str, value: Mapping[str, Any]) -> bytes:
+def _json(field: str, value: Mapping[str, Any]) -> str:
     try:
-        encoded = json.dumps(value, allow_nan=False, separators=(",", ":"))
+        encoded = STRICT_JSON.encode(value)
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidInput(field, f"is not JSON: {error}") from None
     if "\\u0000" in encoded and NUL in _texts(value):
         raise InvalidInput(field, "contains a NUL character, which no database can hold; remove it")
     if "\\ud" in encoded:
         _encodable(field, json.dumps(value, ensure_ascii=False))
-    return encoded.encode()
+    return encoded
 
 
 def _texts(value: Any) -> str:

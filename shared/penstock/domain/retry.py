@@ -66,3 +66,6 @@ class Retry:
             return self.delay_seconds * attempt
         # Past this power the cap has long been reached, and a float would overflow.
         return self.delay_seconds * self.factor ** min(attempt - 1, 100)
+
+
+DEFAULT = Retry()

@@ -11,7 +11,7 @@ from penstock.domain import limits
 from penstock.domain.errors import InvalidInput
 from penstock.domain.executions import NewExecution
 from penstock.domain.pipelines import Step, TriggerRule
-from penstock.domain.retry import Retry
+from penstock.domain.retry import DEFAULT, Retry
 
 Check = Callable[[str, Any], Any]
 
@@ -66,7 +66,7 @@ class NewTask:
     workspace_path: str | None = None
     priority: int = 3
     max_attempts: int = 3
-    retry: Retry = field(default_factory=Retry)
+    retry: Retry = DEFAULT
     timeout_seconds: int = 300
     requires_approval: bool = False
 

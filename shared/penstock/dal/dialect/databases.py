@@ -2,9 +2,9 @@
 
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import psycopg
@@ -103,20 +103,18 @@ class PostgreSQL:
             given, isolation_level="AUTOCOMMIT", use_native_hstore=False, pool_reset_on_return=None, **options
         )
 
-    @contextmanager
-    def autocommit(self) -> Iterator[Session]:
+    def autocommit(self) -> AbstractContextManager[Session]:
         """Each statement on its own."""
-        with _checked_out(self.engine) as raw:
-            yield Session(_raw_cursor(raw), one_statement=True, spans=False)
+        return _checked_out(self.engine, _psycopg_session)
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
         """All statements as one commit."""
-        with _checked_out(self.engine) as raw:
-            cursor = _raw_cursor(raw)
+        with _checked_out(self.engine, _psycopg_session) as session:
+            cursor: Any = session.cursor
             cursor.execute("BEGIN")
-            yield Session(cursor, one_statement=True, spans=True)
-            if raw.info.transaction_status == TransactionStatus.INERROR:
+            yield replace(session, spans=True)
+            if cursor.connection.info.transaction_status == TransactionStatus.INERROR:
                 # COMMIT would roll back, and say so to nobody.
                 raise psycopg.errors.InFailedSqlTransaction(
                     "a statement of this transaction has failed; nothing was kept"
@@ -146,17 +144,16 @@ class SQLite:
     @contextmanager
     def autocommit(self) -> Iterator[Session]:
         """Each statement on its own."""
-        with self.turn, _checked_out(self.engine) as raw:
-            yield Session(raw.cursor(), one_statement=False, spans=False)
+        with self.turn, _checked_out(self.engine, _sqlite_session) as session:
+            yield session
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
         """All statements as one commit."""
-        with self.turn, _checked_out(self.engine) as raw:
-            cursor = raw.cursor()
-            cursor.execute(IMMEDIATE)
-            yield Session(cursor, one_statement=False, spans=True)
-            cursor.execute("COMMIT")
+        with self.turn, _checked_out(self.engine, _sqlite_session) as session:
+            session.cursor.execute(IMMEDIATE)
+            yield replace(session, spans=True)
+            session.cursor.execute("COMMIT")
 
     def is_conflict(self, error: BaseException) -> bool:
         """Whether another writer was in the way for longer than the time-out."""
@@ -164,12 +161,12 @@ class SQLite:
 
 
 @contextmanager
-def _checked_out(engine: sa.Engine) -> Iterator[Any]:
-    """A driver's connection out of the pool; whatever it left open is rolled back, and a broken one thrown away."""
+def _checked_out(engine: sa.Engine, session_of: Callable[[Any], Session]) -> Iterator[Session]:
+    """A session on a connection of the pool; what it leaves open is rolled back, and a broken connection thrown away."""
     pooled = engine.raw_connection()
     raw: Any = pooled.driver_connection
     try:
-        yield raw
+        yield session_of(raw)
     except BaseException:
         try:
             raw.rollback()
@@ -180,8 +177,14 @@ def _checked_out(engine: sa.Engine) -> Iterator[Any]:
         pooled.close()
 
 
-def _raw_cursor(raw: psycopg.Connection[Any]) -> Any:
-    return psycopg.RawCursor(raw, row_factory=tuple_row)
+def _psycopg_session(raw: psycopg.Connection[Any]) -> Session:
+    return Session(psycopg.RawCursor(raw, row_factory=tuple_row), one_statement=True, spans=False)
+
+
+def _sqlite_session(raw: sqlite3.Connection) -> Session:
+    cursor = raw.cursor()
+    cursor.row_factory = None
+    return Session(cursor, one_statement=False, spans=False)
 
 
 def _settle(raw: sqlite3.Connection, _record: Any) -> None:
@@ -216,7 +219,7 @@ def _joined_postgresql(raw: psycopg.Connection[Any]) -> Session:
         raise CannotJoin("the transaction of this connection has failed; roll it back and begin again")
     if raw.autocommit and status == TransactionStatus.IDLE:
         raise CannotJoin(AUTOCOMMIT.format("connection.transaction()"))
-    return Session(_raw_cursor(raw), one_statement=True, spans=True)
+    return replace(_psycopg_session(raw), spans=True)
 
 
 def _joined_sqlite(raw: sqlite3.Connection) -> Session:
@@ -229,9 +232,7 @@ def _joined_sqlite(raw: sqlite3.Connection) -> Session:
             "this connection has begun a deferred transaction, which may fail when it comes to write; "
             "begin it with BEGIN IMMEDIATE, or join before its first statement"
         )
-    cursor = raw.cursor()
-    cursor.row_factory = None
-    return Session(cursor, one_statement=False, spans=True)
+    return replace(_sqlite_session(raw), spans=True)
 
 
 def _holds_write_lock(raw: sqlite3.Connection) -> bool:

@@ -47,6 +47,9 @@ class Script(Protocol):
     def few(self, name: str, query: sa.Select[Any], **constants: ColumnElement[Any]) -> FromClause:
         """A locking read of one column, with constants beside it, whose number of rows is a parameter."""
 
+    def in_turn(self, values: Sequence[int], query: Callable[[ColumnElement[Any]], sa.Select[Any]]) -> FromClause:
+        """What a query finds for one value after the other; it stops where its reader does."""
+
     def answer(self, piece: Any) -> None:
         """The rows that the script returns."""
 
@@ -127,6 +130,12 @@ class OneStatement:
         spread = sa.func.unnest(sa.func.array(query.scalar_subquery()), type_=column.type)
         return self.step(name, sa.select(spread.label(column.name), *_labelled(constants)))
 
+    def in_turn(self, values: Sequence[int], query: Callable[[ColumnElement[Any]], sa.Select[Any]]) -> FromClause:
+        """A loop: of one query, however many values, there is one to plan."""
+        turn = sa.values(sa.column("turn", sa.Integer()), name="turns", literal_binds=True).data([(v,) for v in values])
+        found = query(turn.c.turn).lateral("found")
+        return sa.select(*found.c).select_from(turn.join(found, sa.true())).subquery("in_turn")
+
     def answer(self, piece: Any) -> None:
         """The query at the end of the statement."""
         self.final = piece.add_cte(*self.pieces)
@@ -141,10 +150,11 @@ class OnePlan:
 
     def __init__(self, statement: Compiled) -> None:
         self.statement = statement
+        self.text = statement.text.encode()  # as the driver sends it, and looks it up among what is prepared
 
     def run(self, cursor: Cursor, params: Mapping[str, Any]) -> Rows:
         """One round trip."""
-        cursor.execute(self.statement.text, list(self.statement.values(params).values()))
+        cursor.execute(self.text, list(self.statement.values(params).values()))
         return self.statement.rows(cursor.fetchall())
 
 
@@ -167,6 +177,11 @@ class ManyStatements:
     def few(self, name: str, query: sa.Select[Any], **constants: ColumnElement[Any]) -> FromClause:
         """A statement of its own, as every step."""
         return self.step(name, query.add_columns(*_labelled(constants)))
+
+    def in_turn(self, values: Sequence[int], query: Callable[[ColumnElement[Any]], sa.Select[Any]]) -> FromClause:
+        """One query a value, end to end: SQLite looks no loop's value up in a query with a limit."""
+        found = [query(sa.literal_column(str(value))).subquery(f"turn_{value}") for value in values]
+        return sa.union_all(*(sa.select(*each.c) for each in found)).subquery("in_turn")
 
     def answer(self, piece: Any) -> None:
         """The last statement."""
@@ -237,13 +252,12 @@ class _RowsAsDocument(TypeDecorator[Any]):
         return as_json
 
 
-def as_json(value: Any) -> str:
-    """JSON with identifiers and moments spelled out."""
-    return json.dumps(value, default=_spell, separators=(",", ":"))
-
-
 def _spell(value: Any) -> str:
     return spelled(value) if isinstance(value, datetime) else str(value)
+
+
+# JSON with identifiers and moments spelled out.
+as_json = json.JSONEncoder(default=_spell, separators=(",", ":")).encode
 
 
 def _relation(name: str, columns: Mapping[str, Any], paths: Sequence[str]) -> FromClause:

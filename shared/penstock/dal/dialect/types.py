@@ -25,6 +25,10 @@ class Id(TypeDecorator[UUID]):
     def process_result_value(self, value: Any, dialect: sa.Dialect) -> UUID | None:
         return UUID(value) if isinstance(value, str) else value
 
+    def result_processor(self, dialect: sa.Dialect, coltype: object) -> Callable[[Any], UUID | None] | None:
+        """None where the driver hands out a UUID as it is."""
+        return None if dialect.name == "postgresql" else super().result_processor(dialect, coltype)
+
 
 class Instant(TypeDecorator[datetime]):
     """A moment: timestamptz, or UTC text of a fixed width that sorts as time does."""

@@ -22,12 +22,11 @@ def create_many(tx: Tx, wanted: Sequence[NewExecution]) -> Effects:
 
 
 def row(tx: Tx, wanted: NewExecution) -> dict[str, Any]:
-    """A new execution as the ledger takes it."""
-    return {
+    """A new execution as the ledger takes it: what is not there is NULL."""
+    row = {
         "id": tx.new_id(),
         "task_id": wanted.task_id,
         "name": wanted.name,
-        "sequence": 0,
         "task_type": wanted.task_type,
         "queue": wanted.queue,
         "config": wanted.config,
@@ -38,13 +37,11 @@ def row(tx: Tx, wanted: NewExecution) -> dict[str, Any]:
         "retry": wanted.retry.as_json(),
         "timeout_seconds": wanted.timeout_seconds,
         "requires_approval": wanted.requires_approval,
-        "trigger_rule": "all_success",
-        "failure_handled": False,
-        "waiting_on": 0,
         "resume_at": wanted.available_at,
         "retry_of": wanted.retry_of,
         "traceparent": wanted.traceparent,
     }
+    return {name: value for name, value in row.items() if value is not None}
 
 
 def retry(tx: Tx, ids: Iterable[UUID]) -> Effects:

@@ -3,7 +3,9 @@
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy import ColumnElement
 
+from penstock.dal.dialect import Script
 from penstock.dal.ledger.cases import Case, allowed_by
 from penstock.dal.ledger.pieces import E, O, P
 from penstock.domain.limits import PRIORITY
@@ -11,25 +13,23 @@ from penstock.domain.limits import PRIORITY
 LIMIT = sa.bindparam("limit", type_=sa.Integer())
 
 
-def best_of_queue() -> sa.Select[Any]:
+def best_of_queue(script: Script) -> sa.Select[Any]:
     """The best due executions of a queue: by priority, then by age; others' are passed over, nobody is waited for.
 
-    Each priority is a branch of its own. One ordered read over all of them would walk through every doorbell of a
+    Each priority is a read of its own. One ordered read over all of them would walk through every doorbell of a
     higher priority that is not due yet.
     """
-    branches = [
-        _best_of_priority(priority).subquery(f"priority_{priority}") for priority in range(PRIORITY[0], PRIORITY[1] + 1)
-    ]
-    best = sa.union_all(*(sa.select(*branch.c) for branch in branches)).limit(LIMIT).subquery("best")
-    return sa.select(best.c.id)
+    first, last = PRIORITY
+    best = script.in_turn(range(first, last + 1), _best_of_priority)
+    return sa.select(best.c.id).limit(LIMIT)
 
 
-def _best_of_priority(priority: int) -> sa.Select[Any]:
+def _best_of_priority(priority: ColumnElement[Any]) -> sa.Select[Any]:
     claim = Case("claim")
     return (
         sa.select(E.c.id)
         .select_from(E.join(O, O.c.task_execution_id == E.c.id).outerjoin(P, P.c.id == E.c.pipeline_execution_id))
-        .where(O.c.queue == sa.bindparam("queue", type_=sa.Text()), O.c.priority == sa.literal_column(str(priority)))
+        .where(O.c.queue == sa.bindparam("queue", type_=sa.Text()), O.c.priority == priority)
         .where(allowed_by(claim, E))
         .order_by(O.c.available_at, O.c.id)
         .limit(LIMIT)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -14,8 +14,7 @@ MOVED, CHILD, PIPELINE, BELL, DEEPER = "moved", "child", "pipeline", "bell", "de
 OVERTAKEN = "overtaken"
 
 
-@dataclass(frozen=True, slots=True)
-class Moved:
+class Moved(NamedTuple):
     """An execution that moved, and where to."""
 
     id: UUID
@@ -24,8 +23,7 @@ class Moved:
     version: int
 
 
-@dataclass(frozen=True, slots=True)
-class Bell:
+class Bell(NamedTuple):
     """A doorbell that was put up."""
 
     id: int

@@ -17,7 +17,7 @@ from penstock.dal.ledger.pieces import (
     E,
     P,
     among,
-    facts,
+    fact,
     pipeline_facts,
     put_up_bells,
     returned,
@@ -33,6 +33,15 @@ BROUGHT = (
     "priority", "max_attempts", "retry", "timeout_seconds", "requires_approval", "trigger_rule", "failure_handled", "waiting_on",
     "resume_at", "retry_of", "traceparent",
 )  # fmt: skip
+CREATED, CREATED_READY = TASK.of("create")
+# What an execution has that belongs to no pipeline.
+ALONE: dict[str, Any] = {
+    "pipeline_execution_id": sa.cast(sa.null(), Id()),
+    "sequence": sa.literal_column("0", sa.Integer()),
+    "trigger_rule": word(TriggerRule.ALL_SUCCESS),
+    "failure_handled": sa.false(),
+    "waiting_on": sa.literal_column("0", sa.Integer()),
+}
 PIPELINE_BROUGHT = ("id", "workflow_id", "workflow_version", "name", "input", "unfinished", "retry_of", "traceparent")
 
 
@@ -58,23 +67,21 @@ def enter_again(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> Effects:
     return effects
 
 
-def _given(script: Script) -> sa.FromClause:
+def _steps(script: Script) -> sa.FromClause:
     return script.given("rows", {name: E.c[name].type for name in BROUGHT})
+
+
+def _singles(script: Script) -> sa.FromClause:
+    given = script.given("rows", {name: E.c[name].type for name in BROUGHT if name not in ALONE})
+    return sa.select(*((ALONE[name] if name in ALONE else given.c[name]).label(name) for name in BROUGHT)).subquery(
+        "singles"
+    )
 
 
 def _ended(script: Script) -> sa.FromClause:
     """What has ended, as it would be brought."""
     given = script.given("rows", {"id": Id(), "retry_of": Id()})
-    fresh: dict[str, Any] = {
-        "id": given.c.id,
-        "retry_of": given.c.retry_of,
-        "pipeline_execution_id": sa.cast(sa.null(), Id()),
-        "sequence": sa.literal_column("0", sa.Integer()),
-        "trigger_rule": word(TriggerRule.ALL_SUCCESS),
-        "failure_handled": sa.false(),
-        "waiting_on": sa.literal_column("0", sa.Integer()),
-        "resume_at": sa.cast(sa.null(), Instant()),
-    }
+    fresh = ALONE | {"id": given.c.id, "retry_of": given.c.retry_of, "resume_at": sa.cast(sa.null(), Instant())}
     columns = [fresh.get(name, E.c[name]).label(name) for name in BROUGHT]
     ended = sa.select(*columns).join(given, given.c.retry_of == E.c.id).where(among(E.c.status, TASK.ends))
     return script.step("again", ended)
@@ -82,12 +89,9 @@ def _ended(script: Script) -> sa.FromClause:
 
 def _tasks(script: Script, rows: sa.FromClause) -> tuple[list[sa.Select[Any]], list[sa.Select[Any]]]:
     waits = sa.or_(rows.c.waiting_on > sa.literal_column("0"), rows.c.requires_approval)
-    pending, ready = TASK.of("create")
     born: dict[str, Any] = {
         "status": sa.case((waits, word(Status.PENDING)), else_=word(Status.READY)),
-        "version": sa.case(
-            (waits, sa.literal_column(str(len(pending.events)))), else_=sa.literal_column(str(len(ready.events)))
-        ),
+        "version": sa.case((waits, sa.literal_column("1")), else_=sa.literal_column("2")),
         "created_by": ACTOR,
         "created_at": NOW,
         "updated_at": NOW,
@@ -96,7 +100,16 @@ def _tasks(script: Script, rows: sa.FromClause) -> tuple[list[sa.Select[Any]], l
     insert = sa.insert(E).from_select([*BROUGHT, *born], sa.select(*columns))
     new = script.step("done", insert.returning(*returned(E, *RETURNED)))
     bells = put_up_bells(script, "bells", new, new.c.status == word(Status.READY))
-    return facts((pending, ready), new), [moved_rows(MOVED, new), bell_rows(bells)]
+    return _births(new), [moved_rows(MOVED, new), bell_rows(bells)]
+
+
+def _births(new: sa.FromClause) -> list[sa.Select[Any]]:
+    """All of them are created; those that wait for nothing are then marked ready."""
+    created, marked_ready = CREATED_READY.events
+    return [
+        fact(new, created, CREATED.target, sa.literal_column("1")),
+        fact(new, marked_ready, CREATED_READY.target, sa.literal_column("2"), (new.c.status == word(Status.READY),)),
+    ]
 
 
 def _create(script: Script, rows: Callable[[Script], sa.FromClause]) -> None:
@@ -118,7 +131,7 @@ def _submit(script: Script) -> None:
     columns = [*(given.c[name] for name in PIPELINE_BROUGHT), *(value.label(name) for name, value in born.items())]
     insert = sa.insert(P).from_select([*PIPELINE_BROUGHT, *born], sa.select(*columns))
     pipes = script.step("pipes", insert.returning(*returned(P, "id", "status", "version", "updated_at")))
-    events, answer = _tasks(script, _given(script))
+    events, answer = _tasks(script, _steps(script))
     edges = script.given("edges", {"parent_id": Id(), "child_id": Id()})
     script.step(
         "edges_in", sa.insert(D).from_select(["parent_id", "child_id"], sa.select(edges.c.parent_id, edges.c.child_id))
@@ -127,6 +140,6 @@ def _submit(script: Script) -> None:
     script.answer(sa.union_all(*answer, moved_rows(PIPELINE_ROW, pipes)))
 
 
-CREATE = Statement(partial(_create, rows=_given))
+CREATE = Statement(partial(_create, rows=_singles))
 CREATE_AGAIN = Statement(partial(_create, rows=_ended))
 SUBMIT = Statement(_submit)

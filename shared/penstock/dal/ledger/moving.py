@@ -54,7 +54,7 @@ class Movement:
     cases: Cases
     brings: Columns = field(default_factory=dict)
     picks: Callable[[], sa.Select[Any]] | None = None
-    claims: Callable[[], sa.Select[Any]] | None = None
+    claims: Callable[[Script], sa.Select[Any]] | None = None
     jobs: bool = False
 
     @cached_property
@@ -152,7 +152,7 @@ def unless_any(answers: Iterable[sa.Select[Any]]) -> list[ColumnElement[bool]]:
 
 def _chosen(movement: Movement, script: Script) -> FromClause:
     if movement.claims:
-        return script.few("mine", movement.claims(), was=word(Status.READY), target=word(Status.CLAIMED))
+        return script.few("mine", movement.claims(script), was=word(Status.READY), target=word(Status.CLAIMED))
     rows = _rows(movement, script)
     return script.step("mine", _mine(movement, rows, _held(movement, script, rows)))
 
@@ -239,12 +239,11 @@ def _consequences(move: Move) -> dict[str, Any]:
 
 
 def _facts(movement: Movement, mine: FromClause, done: FromClause) -> list[sa.Select[Any]]:
-    both = done.join(mine, mine.c.id == done.c.id)
-    columns: dict[str, Any] = {"joined": both}
+    columns: dict[str, Any] = {}
     if any(move.proof is not Proof.NONE for move in movement.moves):
         columns["worker_id"] = done.c.worker_id
     if "data" in movement.brings:
-        columns["event_data"] = mine.c.data
+        columns |= {"joined": done.join(mine, mine.c.id == done.c.id), "event_data": mine.c.data}
     return facts(movement.moves, done, **columns)
 
 

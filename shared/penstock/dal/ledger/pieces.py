@@ -79,11 +79,23 @@ def chosen_by(target: ColumnElement[Any], values: dict[str, Any], otherwise: Any
 def facts(moves: Sequence[Move], source: FromClause, **columns: Any) -> list[sa.Select[Any]]:
     """The events of what has moved, a branch for each event of each move; the last event carries the row's version."""
     return [
-        fact(source, event, _between(move, place), source.c.version - (len(move.events) - 1 - place), where, **columns)
+        fact(
+            source,
+            event,
+            _between(move, place),
+            _before(source.c.version, len(move.events) - 1 - place),
+            where,
+            **columns,
+        )
         for move in moves
         for where in [() if len(moves) == 1 else (source.c.status == word(move.target),)]
         for place, event in enumerate(move.events)
     ]
+
+
+def _before(version: ColumnElement[int], steps: int) -> ColumnElement[int]:
+    """The version that it had so many events ago."""
+    return version - sa.literal_column(str(steps)) if steps else version
 
 
 def _between(move: Move, place: int) -> str:
