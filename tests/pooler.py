@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import tempfile
 from collections import deque
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from threading import Thread
@@ -37,6 +38,7 @@ log_connections = 0
 log_disconnections = 0
 log_stats = 0
 server_login_retry = 0
+query_wait_timeout = 10
 """
 # Ends the pooler when standard input ends: when this process has ended, in whatever way.
 KEEPER = """pgbouncer "$1/pgbouncer.ini" & read _; kill $!; wait; rm -rf "$1" """
@@ -66,6 +68,14 @@ def forget_sessions(url: str) -> None:
         console = make_url(url).set(drivername="postgresql", database="pgbouncer")
         with psycopg.connect(console.render_as_string(hide_password=False), autocommit=True) as session:
             session.execute(sql.SQL("RECONNECT {}").format(sql.Identifier(make_url(url).database or "")))
+
+
+def wait_for(url: str) -> None:
+    """Until the pooler has found out that the database is back: to the first who asks it repeats the last refusal."""
+    while leads_through(url):
+        with suppress(psycopg.OperationalError), psycopg.connect(url.replace("+psycopg", "")) as session:
+            session.execute("SELECT 1")
+            return
 
 
 def leads_through(url: str) -> bool:

@@ -18,6 +18,7 @@ from penstock.dal import executions, pipelines, schema
 from penstock.dal.store import Store
 from penstock.work import Context, registry
 from penstock.work.shift import MARGIN
+from tests import pooler
 from tests.acting import Clock, execution, job, rows, step
 from tests.amazon import Amazon
 from tests.functions.conftest import LambdaContext
@@ -216,6 +217,7 @@ def test_with_the_database_gone_in_mid_shift_everything_comes_back_and_nothing_i
     assert 3 == len(failed(handler(payload, lambda_context)))
     with server.connect() as connection:
         connection.exec_driver_sql(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
+    pooler.wait_for(postgres_url)
     assert ["running", "claimed", "claimed"] == [execution(store, id).status for id in (first, second, third)]
     clock.pass_(HOUR)
     store.alone(executions.recover)
