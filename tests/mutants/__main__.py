@@ -32,7 +32,7 @@ def main(*wanted: str) -> int:
 
 
 def caught(patch: Path) -> bool:
-    """Whether the suite is red with this patch, and by which test."""
+    """Whether a test fails with this patch, and which. A suite that does not even run has caught nothing."""
     with tempfile.TemporaryDirectory(prefix="penstock-mutant-") as name:
         copy = Path(name)
         for part in COPIED:
@@ -44,8 +44,8 @@ def caught(patch: Path) -> bool:
             cwd=copy, capture_output=True, text=True, check=False,
         )  # fmt: skip
     killers = re.findall(r"^(?:FAILED|ERROR) (\S+)", run.stdout, re.MULTILINE)
-    print(f"{patch.stem:30} {'survived' if run.returncode == 0 else 'caught by ' + ', '.join(killers[:2])}", flush=True)
-    return run.returncode == 1
+    print(f"{patch.stem:30} {'caught by ' + ', '.join(killers[:2]) if killers else 'survived'}", flush=True)
+    return bool(killers)
 
 
 if __name__ == "__main__":
