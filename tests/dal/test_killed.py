@@ -4,15 +4,10 @@ Each verb is killed before every call to the database that it makes, while the a
 the last one; alone and between BEGIN and COMMIT.
 """
 
-import json
-import os
 import signal
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +18,7 @@ from penstock.domain.lifecycle import PIPELINE, TASK
 from tests.acting import Clock, rows, store_at
 from tests.books import discrepancies
 from tests.databases import Databases
+from tests.killer import Killer, running
 from tests.victim import CASES
 
 WRITTEN = (
@@ -45,37 +41,10 @@ def store(request: pytest.FixtureRequest, databases: Databases, clock: Clock) ->
         made.database.engine.dispose()
 
 
-@dataclass(frozen=True)
-class Killer:
-    """The process that forks the victims."""
-
-    process: subprocess.Popen[str]
-
-    def tell(self, what: Any) -> Any:
-        """Says something, and returns the answer."""
-        assert self.process.stdin
-        self.process.stdin.write(json.dumps(what) + "\n")
-        self.process.stdin.flush()
-        return self.hear()
-
-    def hear(self) -> Any:
-        assert self.process.stdout
-        return json.loads(self.process.stdout.readline())
-
-
 @pytest.fixture(scope="module")
 def killer() -> Iterator[Killer]:
-    with subprocess.Popen(
-        [sys.executable, "-m", "tests.victim"],
-        cwd=Path(__file__).parents[2],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        yield Killer(process)
-        assert process.stdin
-        process.stdin.close()
+    with running("tests.victim") as process:
+        yield process
 
 
 @dataclass(frozen=True)

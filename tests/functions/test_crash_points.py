@@ -5,15 +5,11 @@ sweep brings every job to its end: settled once, and rung for.
 """
 
 import json
-import os
 import signal
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,6 +26,7 @@ from tests.books import discrepancies
 from tests.functions.conftest import LambdaContext
 from tests.functions.crashing.scenes import KEPT_FOR_DAYS, SCENES, Death, Scene, deaths, work
 from tests.functions.shifts import TASK_TYPE, until_all_have_ended
+from tests.killer import Killer, running
 
 GONE = "SELECT count(*) = 0 FROM pg_stat_activity WHERE application_name = 'penstock:victim'"
 ENDINGS = {move.events[-1] for move in TASK.moves if move.target in TASK.ends}
@@ -56,19 +53,9 @@ def rehearsed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def victims() -> Iterator[subprocess.Popen[str]]:
-    """The process from which those who die are forked."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "tests.functions.crashing.victim"],
-        cwd=Path(__file__).parents[2],
-        env={**os.environ, **Amazon(moto.start()).environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
+def killer() -> Iterator[Killer]:
+    with running("tests.functions.crashing.victim", **Amazon(moto.start()).environ) as process:
         yield process
-        assert process.stdin
-        process.stdin.close()
 
 
 @dataclass(frozen=True)
@@ -79,31 +66,24 @@ class Stage:
     store: Store
     event: Any
     case: dict[str, Any]
-    victims: subprocess.Popen[str]
+    killer: Killer
 
     def record(self) -> list[str]:
         """Which points it comes by when it lives."""
-        points: list[str] = self._tell(last=None)
+        points: list[str] = self.killer.tell({**self.case, "last": None})
         return points
 
     def kill(self, death: Death) -> None:
         """It dies there."""
-        assert signal.SIGKILL == self._tell(last=death.place, after=death.after)
+        assert signal.SIGKILL == self.killer.tell({**self.case, "last": death.place, "after": death.after})
         if self.store.database.commits_alone:
             with self.store.database.engine.connect() as observer:
                 while not observer.exec_driver_sql(GONE).scalar_one():
                     pass
 
-    def _tell(self, **moment: Any) -> Any:
-        assert self.victims.stdin
-        assert self.victims.stdout
-        self.victims.stdin.write(json.dumps({**self.case, **moment}) + "\n")
-        self.victims.stdin.flush()
-        return json.loads(self.victims.stdout.readline())
-
 
 @contextmanager
-def staged(name: str, environ: dict[str, str], clock: Clock, victims: subprocess.Popen[str]) -> Iterator[Stage]:
+def staged(name: str, environ: dict[str, str], clock: Clock, killer: Killer) -> Iterator[Stage]:
     scene = SCENES[name]
     queues = {queue: environ["default"].replace("default", queue) for queue in scene.queues}
     environ = environ | {"QUEUES": json.dumps(queues)}
@@ -112,23 +92,23 @@ def staged(name: str, environ: dict[str, str], clock: Clock, victims: subprocess
     event = scene.prepare(store, clock)
     case = {"scene": name, "event": event, "now": clock.now.isoformat(), "last": None, "after": False}
     case["environ"] = environ | {"AWS_LAMBDA_FUNCTION_NAME": "victim"}
-    yield Stage(scene, store, event, case, victims)
+    yield Stage(scene, store, event, case, killer)
     wiring.compose({})
 
 
 @pytest.mark.parametrize("name", SCENES)
 def test_the_gaps_of_a_function_are_those_that_are_tried(
-    environ: dict[str, str], clock: Clock, victims: subprocess.Popen[str], name: str
+    environ: dict[str, str], clock: Clock, killer: Killer, name: str
 ) -> None:
-    with staged(name, environ, clock, victims) as stage:
+    with staged(name, environ, clock, killer) as stage:
         assert list(stage.scene.gaps) == stage.record()
 
 
 @pytest.mark.parametrize("death", deaths(), ids=str)
 def test_what_a_killed_function_leaves_is_ended_by_a_normal_shift(
-    environ: dict[str, str], clock: Clock, amazon: Amazon, victims: subprocess.Popen[str], death: Death
+    environ: dict[str, str], clock: Clock, amazon: Amazon, killer: Killer, death: Death
 ) -> None:
-    with staged(death.scene, environ, clock, victims) as stage:
+    with staged(death.scene, environ, clock, killer) as stage:
         stage.kill(death)
         assert [] == discrepancies(stage.store)
         if stage.scene.asked_again:

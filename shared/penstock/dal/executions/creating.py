@@ -22,8 +22,8 @@ def create_many(tx: Tx, wanted: Sequence[NewExecution]) -> Effects:
 
 
 def row(tx: Tx, wanted: NewExecution) -> dict[str, Any]:
-    """A new execution as the ledger takes it: what is not there is NULL."""
-    row = {
+    """A new execution as the ledger takes it."""
+    return {
         "id": tx.new_id(),
         "task_id": wanted.task_id,
         "name": wanted.name,
@@ -41,7 +41,6 @@ def row(tx: Tx, wanted: NewExecution) -> dict[str, Any]:
         "retry_of": wanted.retry_of,
         "traceparent": wanted.traceparent,
     }
-    return {name: value for name, value in row.items() if value is not None}
 
 
 def retry(tx: Tx, ids: Iterable[UUID]) -> Effects:

@@ -25,7 +25,7 @@ from penstock.dal.ledger.pieces import (
     write_facts,
 )
 from penstock.dal.store import Tx
-from penstock.domain.lifecycle import PIPELINE, TASK, PipelineStatus, Status
+from penstock.domain.lifecycle import PIPELINE, TASK, Move, PipelineStatus, Status
 from penstock.domain.pipelines import TriggerRule
 
 BROUGHT = (
@@ -91,7 +91,7 @@ def _tasks(script: Script, rows: sa.FromClause) -> tuple[list[sa.Select[Any]], l
     waits = sa.or_(rows.c.waiting_on > sa.literal_column("0"), rows.c.requires_approval)
     born: dict[str, Any] = {
         "status": sa.case((waits, word(Status.PENDING)), else_=word(Status.READY)),
-        "version": sa.case((waits, sa.literal_column("1")), else_=sa.literal_column("2")),
+        "version": sa.case((waits, _version_after(CREATED)), else_=_version_after(CREATED_READY)),
         "created_by": ACTOR,
         "created_at": NOW,
         "updated_at": NOW,
@@ -107,9 +107,19 @@ def _births(new: sa.FromClause) -> list[sa.Select[Any]]:
     """All of them are created; those that wait for nothing are then marked ready."""
     created, marked_ready = CREATED_READY.events
     return [
-        fact(new, created, CREATED.target, sa.literal_column("1")),
-        fact(new, marked_ready, CREATED_READY.target, sa.literal_column("2"), (new.c.status == word(Status.READY),)),
+        fact(new, created, CREATED.target, _version_after(CREATED)),
+        fact(
+            new,
+            marked_ready,
+            CREATED_READY.target,
+            _version_after(CREATED_READY),
+            (new.c.status == word(Status.READY),),
+        ),
     ]
+
+
+def _version_after(birth: Move) -> sa.ColumnElement[int]:
+    return sa.literal_column(str(len(birth.events)))
 
 
 def _create(script: Script, rows: Callable[[Script], sa.FromClause]) -> None:

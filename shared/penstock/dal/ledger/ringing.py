@@ -24,7 +24,7 @@ def postpone(tx: Tx, refused: Iterable[Mapping[str, Any]]) -> int:
 
 
 def ring_again(tx: Tx, queue: str, limit: int) -> int:
-    """Doorbells that are due and have been left to somebody, for a queue that has lost its messages. How many."""
+    """Makes doorbells that are due, and were rung or left to their caller, ring with the next drain. How many."""
     return len(tx.run(RING_AGAIN, {"queue": queue, "limit": limit}))
 
 
