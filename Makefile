@@ -17,7 +17,7 @@ export ARCHITECTURE
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help venv run test check format openapi cli-page bench mutants test-pgbouncer ddl-time import-time build sam-test lint-template pins clean
+.PHONY: help venv run test check format openapi sql-page cli-page bench mutants test-pgbouncer ddl-time import-time build sam-test lint-template pins clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,11 +65,15 @@ openapi: venv ## Write docs/openapi.json anew, from the routes of the api
 	@PYTHONPATH=functions $(BIN)/python -m penstock.http.openapi > docs/openapi.json.new
 	@mv docs/openapi.json.new docs/openapi.json
 
+sql-page: venv ## Write docs/sql.md anew, from the functions of PostgreSQL and their comments
+	@$(BIN)/python -m penstock.dal.ledger.reference > docs/sql.md.new
+	@mv docs/sql.md.new docs/sql.md
+
 cli-page: venv ## Write docs/cli.md anew, from the commands
 	@$(BIN)/python -m penstock.cli.pages > docs/cli.md.new
 	@mv docs/cli.md.new docs/cli.md
 
-bench: venv ## Measure the verbs against raw SQL
+bench: venv ## Measure the verbs against raw SQL (ARGS=--peers: Penstock beside other libraries)
 	@$(BIN)/python -m tests.bench $(ARGS)
 
 mutants: venv ## Break the code on purpose; each break must turn the suite red

@@ -1,7 +1,9 @@
 """What tests act with: a clock that they set, a store that uses it, and short ways to say common things."""
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -10,34 +12,55 @@ import sqlalchemy as sa
 from penstock import world
 from penstock.dal import executions, schema
 from penstock.dal.dialect import open_database
-from penstock.dal.ledger import Effects
+from penstock.dal.effects import Effects
 from penstock.dal.store import Store, Tx
 from penstock.domain.executions import Job, NewExecution
 from penstock.domain.pipelines import Step, TriggerRule
-from tests import pooler
+from tests import database_clock, pooler
 
 MINUTE = timedelta(minutes=1)
 # Ahead of every machine's clock: the guards' own clock, which serves who writes past the ledger, never wins.
 START = datetime(2100, 1, 1, tzinfo=UTC)
 
 
-@dataclass
 class Clock:
-    """Time that passes when a test says so."""
+    """Time that passes when a test says so: for the code, and for the databases that it sets."""
 
-    now: datetime = field(default=START)
+    def __init__(self, now: datetime = START) -> None:
+        self._now = now
+        self._databases: dict[str, str] = {}
 
     def __call__(self) -> datetime:
-        return self.now
+        return self._now
+
+    @property
+    def now(self) -> datetime:
+        """What time it is."""
+        return self._now
+
+    @now.setter
+    def now(self, now: datetime) -> None:
+        self._now = now
+        for url in self._databases.values():
+            database_clock.set_to(url, now)
 
     def pass_(self, time: timedelta) -> None:
         self.now += time
+
+    def govern(self, url: str) -> None:
+        """Sets the clock of a database from now on, where it has one."""
+        name = sa.make_url(url).database or ""
+        if database_clock.has_clock(url) and name not in self._databases:
+            database_clock.install(url)
+            database_clock.set_to(url, self._now)
+            self._databases[name] = url
 
 
 def store_at(url: str, clock: Clock, **options: Any) -> Store:
     """A store on real ids and chance, and on a clock of the test's."""
     if pooler.leads_through(url):
         options = {"connect_args": pooler.UNPREPARED, **options}
+    clock.govern(url)
     return Store(open_database(url, **options), "tester", clock, world.uuid7, lambda: 0.5)
 
 
@@ -67,6 +90,30 @@ def rows(store: Store, table: sa.Table, *where: Any) -> list[Any]:
     key = next(iter(table.primary_key.columns))
     with store.database.engine.connect() as connection:
         return list(connection.execute(sa.select(table).where(*where).order_by(key)))
+
+
+@contextmanager
+def by_hand(store: Store) -> Iterator[sa.Connection]:
+    """A connection for SQL of the test's own: it may name our tables without their schema, which the product never does,
+    and write them as if it were a function of the schema."""
+    engine = store.database.engine
+    if engine.dialect.name == "postgresql":
+        engine = _by_hand(pooler.past(engine.url.render_as_string(hide_password=False)))
+    with engine.connect() as connection:
+        yield connection
+
+
+@cache
+def _by_hand(url: str) -> sa.Engine:
+    options = {"options": "-c search_path=public,penstock -c row_security=off"}
+    return sa.create_engine(url, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT", connect_args=options)
+
+
+def run(store: Store, *statements: str) -> None:
+    """Runs SQL of the test's own, each statement as a commit of its own."""
+    with by_hand(store) as connection:
+        for statement in statements:
+            connection.exec_driver_sql(statement)
 
 
 def row(store: Store, table: sa.Table, id: UUID) -> Any:

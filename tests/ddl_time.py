@@ -173,7 +173,11 @@ def show(title: str, schema: Migrations, medians: dict[str, float]) -> None:
 
 
 def main(rounds: int = 200) -> None:
-    ours = {Path(revision.path).stem.replace("_", " ", 1): up(revision, "sqlite") for revision in revisions()}
+    ours = {
+        Path(each.path).stem.replace("_", " ", 1): statements
+        for each in revisions()
+        if (statements := up(each, "sqlite"))
+    }
     mine, theirs = measured(rounds, ours, SEEDS)
     print(f"DDL on SQLite {sqlite3.sqlite_version} in memory, median of {rounds} rounds")
     show("Penstock", ours, mine)

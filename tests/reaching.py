@@ -6,7 +6,7 @@ from datetime import timedelta
 from uuid import UUID, uuid4
 
 from penstock.dal import executions, pipelines
-from penstock.dal.ledger import Effects
+from penstock.dal.effects import Effects
 from penstock.dal.store import Store
 from penstock.domain import limits
 from penstock.domain.executions import Failure, Job, Lease

@@ -13,8 +13,9 @@ Shape = tuple[str, bool]
 
 
 def of_column(column: sa.ColumnElement[Any]) -> Shape:
-    """Such as ("UUID", False): a UUID that may not be missing."""
-    return _kind(column.type), bool(getattr(column, "nullable", True))
+    """Such as ("UUID", False): a UUID that may not be missing. What the database computes never is."""
+    missing = getattr(column, "nullable", True) and not getattr(column, "computed", None)
+    return _kind(column.type), bool(missing)
 
 
 def of_hint(hint: Any) -> Shape:

@@ -33,7 +33,7 @@ from penstock.domain.pipelines import Step, TriggerRule
 from penstock.domain.retry import Retry
 from penstock.models.answers import Answer
 from tests import shapes
-from tests.acting import START, Clock, begin, execution, job, only, step
+from tests.acting import START, Clock, begin, execution, job, only, run, step
 from tests.migrations.rows import ROWS, inserts
 
 EXECUTION: dict[str, Any] = {"name": "report", "task_type": "sql.run"}
@@ -349,9 +349,7 @@ TABLES: list[tuple[Any, Any]] = [
 
 @pytest.mark.parametrize(("model", "source"), TABLES, ids=lambda value: value.__name__)
 def test_a_mapped_object_goes_out_as_its_model(store: Store, model: Any, source: Any) -> None:
-    with store.database.engine.connect() as connection:
-        for statement in inserts(ROWS):
-            connection.exec_driver_sql(statement)
+    run(store, *inserts(ROWS))
     with orm.Session(store.database.engine) as session:
         found = session.scalars(sa.select(source)).first()
         answer = plain(model.model_validate(found))

@@ -16,11 +16,12 @@ from penstock.dal.store import Store
 from penstock.dal.views.tasks import OVERVIEW
 from penstock.domain.executions import Outcome
 from tests import shapes
-from tests.acting import Clock, begin, execution, job, only, step
+from tests.acting import Clock, begin, by_hand, execution, job, only, run, step
 from tests.migrations.rows import ROWS, inserts
 
 CLASSES: list[Any] = mapped.Row.__subclasses__()
-SECRET = {"lease"}
+SECRET = {"lease", "settled_lease"}
+IN_THE_SCHEMA = {"schema_translate_map": {None: "penstock"}}
 
 
 def class_of(table: str) -> Any:
@@ -88,9 +89,7 @@ def test_only_the_dialect_knows_the_orm_within_the_dal() -> None:
 
 @pytest.mark.parametrize("each", CLASSES, ids=lambda each: each.__name__)
 def test_a_row_of_each_table_is_read_as_the_types_that_its_class_declares(store: Store, each: Any) -> None:
-    with store.database.engine.connect() as connection:
-        for statement in inserts(ROWS):
-            connection.exec_driver_sql(statement)
+    run(store, *inserts(ROWS))
     with orm.Session(store.database.engine) as session:
         found = session.scalars(sa.select(each)).first()
         read = {name: getattr(found, name) for name in columns(each)}
@@ -128,15 +127,16 @@ def test_a_paused_execution_is_found_through_its_entry(store: Store) -> None:
         assert entry is entry.task_execution.pause
 
 
-def test_the_lease_of_an_execution_is_not_read() -> None:
-    assert not hasattr(mapped.TaskExecution, "lease")
+def test_the_leases_of_an_execution_are_not_read() -> None:
+    assert not [name for name in SECRET if hasattr(mapped.TaskExecution, name)]
 
 
 # --- not writing -------------------------------------------------------------------------------------------------
 
 
 def test_a_verb_joins_the_session_that_reads(store: Store) -> None:
-    engine = sa.create_engine(store.database.engine.url)
+    native = store.database.engine.dialect.name == "postgresql"
+    engine = sa.create_engine(store.database.engine.url, execution_options=IN_THE_SCHEMA if native else {})
     with orm.Session(engine) as session:
         tx = store.join(session)
         id = only(executions.create(tx, job()))
@@ -147,11 +147,34 @@ def test_a_verb_joins_the_session_that_reads(store: Store) -> None:
     assert "ready" == execution(store, id).status
 
 
+def test_a_server_refuses_every_flush_that_changes_the_ledger(postgres: Store) -> None:
+    """Also one that the table of moves would allow: it would leave no event."""
+    id = only(postgres.alone(executions.create, job()))
+    before = execution(postgres, id)
+    with orm.Session(postgres.database.engine) as session:
+        session.get_one(mapped.TaskExecution, id).status = "paused"
+        session.get_one(mapped.TaskExecution, id).version += 1
+        with pytest.raises(IntegrityError, match="task_executions is written by the functions"):
+            session.flush()
+        session.rollback()
+        session.delete(session.scalars(sa.select(mapped.OutboxEntry)).one())
+        with pytest.raises(IntegrityError, match="task_outbox is written by the functions"):
+            session.flush()
+        session.rollback()
+        session.add(mapped.ExecutionEvent(task_execution_id=id, event_type="TaskNoted", actor="nobody"))
+        with pytest.raises(IntegrityError, match="execution_events is written by the functions"):
+            session.flush()
+    assert before == execution(postgres, id)
+
+
+# The guards are the last judge, also where a session passes for a function.
+
+
 def test_the_guard_refuses_a_flush_that_changes_what_has_ended(store: Store) -> None:
     id = only(store.alone(executions.create, job()))
     store.alone(executions.cancel, [id])
     before = execution(store, id)
-    with orm.Session(store.database.engine) as session:
+    with by_hand(store) as connection, orm.Session(connection) as session:
         session.get_one(mapped.TaskExecution, id).name = "other"
         with pytest.raises(IntegrityError, match="what has ended cannot be changed"):
             session.flush()
@@ -160,7 +183,7 @@ def test_the_guard_refuses_a_flush_that_changes_what_has_ended(store: Store) -> 
 
 def test_the_guard_refuses_a_flush_that_moves_without_a_version_and_one_that_rewrites_history(store: Store) -> None:
     id = only(store.alone(executions.create, job()))
-    with orm.Session(store.database.engine) as session:
+    with by_hand(store) as connection, orm.Session(connection) as session:
         session.get_one(mapped.TaskExecution, id).status = "paused"
         with pytest.raises(IntegrityError, match="only with a new version"):
             session.flush()

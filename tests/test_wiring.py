@@ -252,6 +252,7 @@ def test_each_connection_has_a_token_of_its_own(
 
 
 def composed(database_url: str, clock: Clock, queues: dict[str, str]) -> Store:
+    clock.govern(database_url)
     wiring.compose({"DATABASE_URL": database_url, "QUEUES": json.dumps(queues)}, clock)
     return wiring.store("tester")
 
@@ -275,7 +276,7 @@ def test_a_doorbell_is_left_to_who_put_it_up_for_half_a_minute_where_queues_are_
     for queues, grace in (({"default": amazon.queue("default")}, timedelta(seconds=30)), ({}, timedelta(0))):
         store = composed(database_url, clock, queues)
         (bell,) = store.alone(executions.create, job()).bells
-        (row,) = rows(store, schema.task_outbox, schema.task_outbox.c.id == bell.id)
+        (row,) = rows(store, schema.task_outbox, schema.task_outbox.c.task_execution_id == bell.task_execution_id)
         assert grace == row.ring_at - clock.now
 
 

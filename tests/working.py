@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from penstock.dal.ledger import Effects
+from penstock.dal.effects import Effects
 from penstock.dal.store import Store
 from penstock.work.context import Context
 from penstock.work.journal import Journal

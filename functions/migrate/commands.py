@@ -138,13 +138,20 @@ def _scripts() -> Path:
 
 
 def _standing(config: "Config") -> Standing:
-    from alembic.runtime.migration import MigrationContext  # noqa: PLC0415 - see above
+    from alembic.runtime.environment import EnvironmentContext  # noqa: PLC0415 - see above
     from alembic.script import ScriptDirectory  # noqa: PLC0415 - see above
 
-    connection = config.attributes["connection"]
-    heads = MigrationContext.configure(connection).get_current_heads()
-    connection.rollback()  # Alembic's look has begun a transaction, and each migration begins its own.
-    known = [each.revision for each in ScriptDirectory.from_config(config).walk_revisions()][::-1]
+    script = ScriptDirectory.from_config(config)
+    heads: list[str] = []
+
+    def look(found: tuple[str, ...], _migration: Any) -> tuple[()]:
+        heads.extend(found)
+        return ()
+
+    # As `alembic current` does: env.py knows where the revision is noted.
+    with EnvironmentContext(config, script, fn=look, dont_mutate=True):
+        script.run_env()
+    known = [each.revision for each in script.walk_revisions()][::-1]
     at = heads[0] if heads else None
     ahead = at is not None and at not in known
     pending = () if ahead else tuple(known[known.index(at) + 1 :] if at else known)

@@ -1,14 +1,13 @@
 """Who may log in to a migrated database: the functions and retention, each with what it needs and no more.
 
-Neither owns a table, so neither can disarm a guard; only retention may become the role that purges. A login that is
-not there is made, without a password: on RDS it logs in with tokens of IAM. One that is there keeps what it has.
+Neither owns a table, so neither can disarm a guard, and neither may write one: what they may do comes with the roles of
+the schema. A login that is not there is made, without a password: on RDS it logs in with tokens of IAM. One that is
+there keeps what it has.
 """
 
 from collections.abc import Iterator
 from typing import Any
 
-from penstock.dal import schema
-from penstock.dal.guards import PURGER
 from penstock.settings import Logins
 
 # Two that admit at once would change the same rows of the catalogue. Not the lock of migrations: see migrations/env.py.
@@ -31,37 +30,24 @@ END
 $penstock$
 """
 
-# Only tables that are there: the schema may not be at head, and may be shared with others.
+# Only roles that are there: the schema may not be at head.
 GRANT = """
 DO $penstock$
 DECLARE
     found text;
 BEGIN
-    EXECUTE format('GRANT USAGE ON SCHEMA %I TO {login}', current_schema());
-    FOR found IN SELECT relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace
-        AND relname IN ({tables}) LOOP
-        EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %I TO {login}', found);
-    END LOOP;
-    FOR found IN SELECT relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace
-        AND relname IN ({read_only}) LOOP
-        EXECUTE format('GRANT SELECT ON %I TO {login}', found);
+    FOR found IN SELECT rolname FROM pg_roles WHERE rolname IN ({roles})
+        AND NOT pg_has_role('{login}', oid, 'MEMBER') ORDER BY rolname LOOP
+        EXECUTE format('GRANT %I TO {login}', found);
     END LOOP;
 END
 $penstock$
 """
 
-LET_PURGE = f"""
-DO $penstock$
-BEGIN
-    IF EXISTS (SELECT FROM pg_roles WHERE rolname = '{PURGER}')
-       AND NOT pg_has_role('{{login}}', '{PURGER}', 'MEMBER') THEN
-        GRANT {PURGER} TO {{login}};
-    END IF;
-END
-$penstock$
-"""
-
-READ_ONLY = ("alembic_version", "task_overview")
+ROLES = {
+    "functions": ("penstock_reader", "penstock_client", "penstock_worker", "penstock_operator"),
+    "retention": ("penstock_reader", "penstock_purger"),
+}
 
 
 def admit(connection: Any, logins: Logins) -> None:
@@ -75,13 +61,10 @@ def admit(connection: Any, logins: Logins) -> None:
 
 def statements(logins: Logins) -> Iterator[str]:
     """What is to be run, each of it as often as one likes."""
-    tables = ", ".join(f"'{name}'" for name in sorted(schema.metadata.tables))
-    read_only = ", ".join(f"'{name}'" for name in READ_ONLY)
     named = {"functions": logins.functions, "retention": logins.retention}
     yield LOCK
     for who, login in named.items():
         if login is not None:
+            roles = ", ".join(f"'{role}'" for role in ROLES[who])
             yield CREATE.format(login=login, seconds=SECONDS[who])
-            yield GRANT.format(login=login, tables=tables, read_only=read_only)
-    if logins.retention is not None:
-        yield LET_PURGE.format(login=logins.retention)
+            yield GRANT.format(login=login, roles=roles)

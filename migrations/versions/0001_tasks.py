@@ -10,7 +10,7 @@ down_revision: str | None = None
 UP: Statements = {
     "postgresql": (
         """
-        CREATE TABLE IF NOT EXISTS tasks (
+        CREATE TABLE IF NOT EXISTS penstock.tasks (
             id UUID NOT NULL,
             name TEXT NOT NULL,
             title TEXT NOT NULL,
@@ -36,9 +36,9 @@ UP: Statements = {
             CONSTRAINT uq_tasks_name UNIQUE (name)
         )
         """,
-        "CREATE INDEX IF NOT EXISTS ix_tasks_task_type ON tasks (task_type)",
+        "CREATE INDEX IF NOT EXISTS ix_tasks_task_type ON penstock.tasks (task_type)",
         """
-        CREATE INDEX IF NOT EXISTS ix_tasks_workspace_path ON tasks (workspace_path)
+        CREATE INDEX IF NOT EXISTS ix_tasks_workspace_path ON penstock.tasks (workspace_path)
         WHERE workspace_path IS NOT NULL
         """,
     ),
@@ -67,6 +67,7 @@ UP: Statements = {
             CONSTRAINT ck_tasks_metadata CHECK (metadata IS NULL OR (json_valid(metadata))),
             CONSTRAINT ck_tasks_retry CHECK (retry IS NULL
                 OR (json_valid(retry) AND json_type(retry) = 'object')),
+            CONSTRAINT ck_tasks_requires_approval CHECK (requires_approval IN (0, 1)),
             CONSTRAINT ck_tasks_priority CHECK (priority BETWEEN 1 AND 5),
             CONSTRAINT ck_tasks_max_attempts CHECK (max_attempts BETWEEN 1 AND 100),
             CONSTRAINT ck_tasks_timeout_seconds CHECK (timeout_seconds BETWEEN 1 AND 86400),
@@ -82,7 +83,7 @@ UP: Statements = {
 }
 
 DOWN: Statements = {
-    "postgresql": ("DROP TABLE IF EXISTS tasks",),
+    "postgresql": ("DROP TABLE IF EXISTS penstock.tasks",),
     "sqlite": ("DROP TABLE IF EXISTS tasks",),
 }
 

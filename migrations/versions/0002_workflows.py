@@ -10,7 +10,7 @@ down_revision: str | None = "0001"
 UP: Statements = {
     "postgresql": (
         """
-        CREATE TABLE IF NOT EXISTS workflows (
+        CREATE TABLE IF NOT EXISTS penstock.workflows (
             id UUID NOT NULL,
             name TEXT NOT NULL,
             version INTEGER DEFAULT 1 NOT NULL,
@@ -23,10 +23,11 @@ UP: Statements = {
             CONSTRAINT uq_workflows_name_version UNIQUE (name, version),
             CONSTRAINT ck_workflows_definition CHECK (definition IS NULL
                 OR jsonb_typeof(definition) = 'object'),
-            CONSTRAINT ck_workflows_status CHECK (status IN ('draft', 'active', 'paused', 'archived'))
+            CONSTRAINT ck_workflows_status CHECK (status IN ('draft', 'active', 'paused', 'archived')),
+            CONSTRAINT ck_workflows_version CHECK (version > 0)
         )
         """,
-        "CREATE INDEX IF NOT EXISTS ix_workflows_status ON workflows (status)",
+        "CREATE INDEX IF NOT EXISTS ix_workflows_status ON penstock.workflows (status)",
     ),
     "sqlite": (
         """
@@ -43,7 +44,8 @@ UP: Statements = {
             CONSTRAINT uq_workflows_name_version UNIQUE (name, version),
             CONSTRAINT ck_workflows_definition CHECK (definition IS NULL
                 OR (json_valid(definition) AND json_type(definition) = 'object')),
-            CONSTRAINT ck_workflows_status CHECK (status IN ('draft', 'active', 'paused', 'archived'))
+            CONSTRAINT ck_workflows_status CHECK (status IN ('draft', 'active', 'paused', 'archived')),
+            CONSTRAINT ck_workflows_version CHECK (version > 0)
         )
         """,
         "CREATE INDEX IF NOT EXISTS ix_workflows_status ON workflows (status)",
@@ -51,7 +53,7 @@ UP: Statements = {
 }
 
 DOWN: Statements = {
-    "postgresql": ("DROP TABLE IF EXISTS workflows",),
+    "postgresql": ("DROP TABLE IF EXISTS penstock.workflows",),
     "sqlite": ("DROP TABLE IF EXISTS workflows",),
 }
 

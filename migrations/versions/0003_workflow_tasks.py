@@ -13,7 +13,7 @@ down_revision: str | None = "0002"
 UP: Statements = {
     "postgresql": (
         """
-        CREATE TABLE IF NOT EXISTS workflow_tasks (
+        CREATE TABLE IF NOT EXISTS penstock.workflow_tasks (
             workflow_id UUID NOT NULL,
             task_id UUID NOT NULL,
             step TEXT NOT NULL,
@@ -28,11 +28,11 @@ UP: Statements = {
             CONSTRAINT ck_workflow_tasks_trigger_rule CHECK (trigger_rule IN ('all_success', 'all_done',
                 'one_success', 'one_failed', 'all_failed', 'none_failed')),
             CONSTRAINT fk_workflow_tasks_workflow_id FOREIGN KEY(workflow_id)
-                REFERENCES workflows (id) ON DELETE CASCADE,
-            CONSTRAINT fk_workflow_tasks_task_id FOREIGN KEY(task_id) REFERENCES tasks (id) ON DELETE RESTRICT
+                REFERENCES penstock.workflows (id) ON DELETE CASCADE,
+            CONSTRAINT fk_workflow_tasks_task_id FOREIGN KEY(task_id) REFERENCES penstock.tasks (id) ON DELETE RESTRICT
         )
         """,
-        "CREATE INDEX IF NOT EXISTS ix_workflow_tasks_task_id ON workflow_tasks (task_id)",
+        "CREATE INDEX IF NOT EXISTS ix_workflow_tasks_task_id ON penstock.workflow_tasks (task_id)",
     ),
     "sqlite": (
         """
@@ -62,7 +62,7 @@ UP: Statements = {
 }
 
 DOWN: Statements = {
-    "postgresql": ("DROP TABLE IF EXISTS workflow_tasks",),
+    "postgresql": ("DROP TABLE IF EXISTS penstock.workflow_tasks",),
     "sqlite": ("DROP TABLE IF EXISTS workflow_tasks",),
 }
 

@@ -13,7 +13,7 @@ down_revision: str | None = "0003"
 UP: Statements = {
     "postgresql": (
         """
-        CREATE TABLE IF NOT EXISTS pipeline_executions (
+        CREATE TABLE IF NOT EXISTS penstock.pipeline_executions (
             id UUID NOT NULL,
             workflow_id UUID,
             workflow_version INTEGER,
@@ -45,18 +45,18 @@ UP: Statements = {
             CONSTRAINT ck_pipeline_executions_unfinished CHECK (unfinished >= 0 AND (unfinished = 0
                 OR status NOT IN ('completed', 'failed', 'cancelled'))),
             CONSTRAINT fk_pipeline_executions_workflow_id FOREIGN KEY(workflow_id)
-                REFERENCES workflows (id) ON DELETE RESTRICT
+                REFERENCES penstock.workflows (id) ON DELETE RESTRICT
         )
         """,
         """
         CREATE INDEX IF NOT EXISTS ix_pipeline_executions_completed_at
-        ON pipeline_executions (completed_at, id)
+        ON penstock.pipeline_executions (completed_at, id)
         WHERE completed_at IS NOT NULL
         """,
-        "CREATE INDEX IF NOT EXISTS ix_pipeline_executions_name ON pipeline_executions (name, id)",
-        "CREATE INDEX IF NOT EXISTS ix_pipeline_executions_status ON pipeline_executions (status, id)",
+        "CREATE INDEX IF NOT EXISTS ix_pipeline_executions_name ON penstock.pipeline_executions (name, id)",
+        "CREATE INDEX IF NOT EXISTS ix_pipeline_executions_status ON penstock.pipeline_executions (status, id)",
         """
-        CREATE INDEX IF NOT EXISTS ix_pipeline_executions_workflow_id ON pipeline_executions (workflow_id)
+        CREATE INDEX IF NOT EXISTS ix_pipeline_executions_workflow_id ON penstock.pipeline_executions (workflow_id)
         WHERE workflow_id IS NOT NULL
         """,
     ),
@@ -113,7 +113,7 @@ UP: Statements = {
 }
 
 DOWN: Statements = {
-    "postgresql": ("DROP TABLE IF EXISTS pipeline_executions",),
+    "postgresql": ("DROP TABLE IF EXISTS penstock.pipeline_executions",),
     "sqlite": ("DROP TABLE IF EXISTS pipeline_executions",),
 }
 

@@ -10,18 +10,18 @@ down_revision: str | None = "0005"
 UP: Statements = {
     "postgresql": (
         """
-        CREATE TABLE IF NOT EXISTS task_dependencies (
+        CREATE TABLE IF NOT EXISTS penstock.task_dependencies (
             parent_id UUID NOT NULL,
             child_id UUID NOT NULL,
             CONSTRAINT pk_task_dependencies PRIMARY KEY (parent_id, child_id),
             CONSTRAINT ck_task_dependencies_distinct CHECK (parent_id <> child_id),
             CONSTRAINT fk_task_dependencies_parent_id FOREIGN KEY(parent_id)
-                REFERENCES task_executions (id) ON DELETE RESTRICT,
+                REFERENCES penstock.task_executions (id) ON DELETE RESTRICT,
             CONSTRAINT fk_task_dependencies_child_id FOREIGN KEY(child_id)
-                REFERENCES task_executions (id) ON DELETE RESTRICT
+                REFERENCES penstock.task_executions (id) ON DELETE RESTRICT
         )
         """,
-        "CREATE INDEX IF NOT EXISTS ix_task_dependencies_child_id ON task_dependencies (child_id)",
+        "CREATE INDEX IF NOT EXISTS ix_task_dependencies_child_id ON penstock.task_dependencies (child_id)",
     ),
     "sqlite": (
         """
@@ -41,7 +41,7 @@ UP: Statements = {
 }
 
 DOWN: Statements = {
-    "postgresql": ("DROP TABLE IF EXISTS task_dependencies",),
+    "postgresql": ("DROP TABLE IF EXISTS penstock.task_dependencies",),
     "sqlite": ("DROP TABLE IF EXISTS task_dependencies",),
 }
 

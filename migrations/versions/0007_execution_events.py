@@ -10,9 +10,10 @@ down_revision: str | None = "0006"
 UP: Statements = {
     "postgresql": (
         """
-        CREATE TABLE IF NOT EXISTS execution_events (
+        CREATE TABLE IF NOT EXISTS penstock.execution_events (
             sequence_num BIGINT GENERATED ALWAYS AS IDENTITY,
-            id UUID DEFAULT gen_random_uuid() NOT NULL,
+            id UUID GENERATED ALWAYS AS ((('00000000-0000-8000-8000-'::text || lpad(to_hex(sequence_num), 12,
+                '0'::text)))::uuid) STORED,
             pipeline_execution_id UUID,
             task_execution_id UUID,
             event_type TEXT NOT NULL,
@@ -21,37 +22,22 @@ UP: Statements = {
             event_data JSONB DEFAULT '{}' NOT NULL,
             worker_id TEXT,
             actor TEXT NOT NULL,
+            login TEXT DEFAULT session_user,
             created_at TIMESTAMP WITH TIME ZONE DEFAULT clock_timestamp() NOT NULL,
             transaction_id xid8 DEFAULT pg_current_xact_id(),
-            CONSTRAINT pk_execution_events PRIMARY KEY (sequence_num),
-            CONSTRAINT ck_execution_events_event_data CHECK (event_data IS NULL
-                OR jsonb_typeof(event_data) = 'object'),
-            CONSTRAINT ck_execution_events_event_type CHECK (event_type IN ('TaskCreated', 'TaskMarkedReady',
-                'TaskApproved', 'TaskRejected', 'TaskClaimed', 'TaskStarted', 'TaskReleased', 'TaskCompleted',
-                'TaskFailed', 'TaskRetryScheduled', 'TaskReset', 'TaskDeferred', 'TaskPaused', 'TaskResumed',
-                'TaskRecovered', 'TaskAbandoned', 'TaskSkipped', 'TaskCancelled', 'PipelineStarted',
-                'PipelineCompleted', 'PipelineFailed', 'PipelinePaused', 'PipelineResumed',
-                'PipelineCancelled', 'TaskNoted', 'PipelineNoted')),
-            CONSTRAINT ck_execution_events_noted CHECK ((version IS NULL)
-                = (event_type IN ('TaskNoted', 'PipelineNoted'))),
-            CONSTRAINT ck_execution_events_subject CHECK (pipeline_execution_id IS NOT NULL
-                OR task_execution_id IS NOT NULL),
-            CONSTRAINT fk_execution_events_pipeline_execution_id FOREIGN KEY(pipeline_execution_id)
-                REFERENCES pipeline_executions (id) ON DELETE RESTRICT,
-            CONSTRAINT fk_execution_events_task_execution_id FOREIGN KEY(task_execution_id)
-                REFERENCES task_executions (id) ON DELETE RESTRICT
+            CONSTRAINT pk_execution_events PRIMARY KEY (sequence_num)
         )
         """,
         """
-        CREATE INDEX IF NOT EXISTS ix_execution_events_created_at ON execution_events USING brin (created_at)
+        CREATE INDEX IF NOT EXISTS ix_execution_events_created_at ON penstock.execution_events USING brin (created_at)
         """,
         """
         CREATE INDEX IF NOT EXISTS ix_execution_events_pipeline
-        ON execution_events (pipeline_execution_id, sequence_num)
+        ON penstock.execution_events (pipeline_execution_id, sequence_num)
         WHERE pipeline_execution_id IS NOT NULL
         """,
         """
-        CREATE INDEX IF NOT EXISTS ix_execution_events_rare ON execution_events (event_type, sequence_num)
+        CREATE INDEX IF NOT EXISTS ix_execution_events_rare ON penstock.execution_events (event_type, sequence_num)
         WHERE event_type IN ('TaskApproved', 'TaskRejected', 'TaskReleased', 'TaskFailed',
             'TaskRetryScheduled', 'TaskReset', 'TaskDeferred', 'TaskPaused', 'TaskResumed', 'TaskRecovered',
             'TaskAbandoned', 'TaskSkipped', 'TaskCancelled', 'PipelineFailed', 'PipelinePaused',
@@ -59,12 +45,12 @@ UP: Statements = {
         """,
         """
         CREATE UNIQUE INDEX IF NOT EXISTS ux_execution_events_pipeline
-        ON execution_events (pipeline_execution_id, version)
+        ON penstock.execution_events (pipeline_execution_id, version)
         WHERE task_execution_id IS NULL
         """,
         """
         CREATE UNIQUE INDEX IF NOT EXISTS ux_execution_events_task
-        ON execution_events (task_execution_id, version)
+        ON penstock.execution_events (task_execution_id, version)
         WHERE task_execution_id IS NOT NULL
         """,
     ),
@@ -72,9 +58,7 @@ UP: Statements = {
         """
         CREATE TABLE IF NOT EXISTS execution_events (
             sequence_num INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
-            id TEXT DEFAULT (lower(hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-4' ||
-                substr(hex(randomblob(2)), 2) || '-' || substr('89ab', 1 + (abs(random()) % 4), 1) ||
-                substr(hex(randomblob(2)), 2) || '-' || hex(randomblob(6)))) NOT NULL,
+            id TEXT GENERATED ALWAYS AS (printf('00000000-0000-8000-8000-%012x', sequence_num)) STORED,
             pipeline_execution_id TEXT,
             task_execution_id TEXT,
             event_type TEXT NOT NULL,
@@ -83,24 +67,25 @@ UP: Statements = {
             event_data JSON DEFAULT '{}' NOT NULL,
             worker_id TEXT,
             actor TEXT NOT NULL,
+            login TEXT DEFAULT NULL,
             created_at TEXT DEFAULT (strftime('%Y-%m-%dT%H:%M:%f000Z', 'now')) NOT NULL,
             transaction_id INTEGER DEFAULT NULL,
-            CONSTRAINT ck_execution_events_event_data CHECK (event_data IS NULL
-                OR (json_valid(event_data) AND json_type(event_data) = 'object')),
+            CONSTRAINT fk_execution_events_pipeline_execution_id FOREIGN KEY(pipeline_execution_id) REFERENCES
+                pipeline_executions (id) ON DELETE RESTRICT,
+            CONSTRAINT fk_execution_events_task_execution_id FOREIGN KEY(task_execution_id) REFERENCES task_executions
+                (id) ON DELETE RESTRICT,
+            CONSTRAINT ck_execution_events_event_data CHECK (event_data IS NULL OR (json_valid(event_data) AND
+                json_type(event_data) = 'object')),
             CONSTRAINT ck_execution_events_event_type CHECK (event_type IN ('TaskCreated', 'TaskMarkedReady',
                 'TaskApproved', 'TaskRejected', 'TaskClaimed', 'TaskStarted', 'TaskReleased', 'TaskCompleted',
                 'TaskFailed', 'TaskRetryScheduled', 'TaskReset', 'TaskDeferred', 'TaskPaused', 'TaskResumed',
                 'TaskRecovered', 'TaskAbandoned', 'TaskSkipped', 'TaskCancelled', 'PipelineStarted',
-                'PipelineCompleted', 'PipelineFailed', 'PipelinePaused', 'PipelineResumed',
-                'PipelineCancelled', 'TaskNoted', 'PipelineNoted')),
-            CONSTRAINT ck_execution_events_noted CHECK ((version IS NULL)
-                = (event_type IN ('TaskNoted', 'PipelineNoted'))),
-            CONSTRAINT ck_execution_events_subject CHECK (pipeline_execution_id IS NOT NULL
-                OR task_execution_id IS NOT NULL),
-            CONSTRAINT fk_execution_events_pipeline_execution_id FOREIGN KEY(pipeline_execution_id)
-                REFERENCES pipeline_executions (id) ON DELETE RESTRICT,
-            CONSTRAINT fk_execution_events_task_execution_id FOREIGN KEY(task_execution_id)
-                REFERENCES task_executions (id) ON DELETE RESTRICT
+                'PipelineCompleted', 'PipelineFailed', 'PipelinePaused', 'PipelineResumed', 'PipelineCancelled',
+                'TaskNoted', 'PipelineNoted')),
+            CONSTRAINT ck_execution_events_noted CHECK ((version IS NULL) = (event_type IN ('TaskNoted',
+                'PipelineNoted'))),
+            CONSTRAINT ck_execution_events_subject CHECK (pipeline_execution_id IS NOT NULL OR task_execution_id IS
+                NOT NULL)
         )
         """,
         "CREATE INDEX IF NOT EXISTS ix_execution_events_created_at ON execution_events (created_at)",
@@ -130,7 +115,7 @@ UP: Statements = {
 }
 
 DOWN: Statements = {
-    "postgresql": ("DROP TABLE IF EXISTS execution_events",),
+    "postgresql": ("DROP TABLE IF EXISTS penstock.execution_events",),
     "sqlite": ("DROP TABLE IF EXISTS execution_events",),
 }
 

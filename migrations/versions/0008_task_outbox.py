@@ -13,7 +13,7 @@ down_revision: str | None = "0007"
 UP: Statements = {
     "postgresql": (
         """
-        CREATE TABLE IF NOT EXISTS task_outbox (
+        CREATE TABLE IF NOT EXISTS penstock.task_outbox (
             id BIGINT GENERATED ALWAYS AS IDENTITY,
             task_execution_id UUID NOT NULL,
             queue TEXT NOT NULL,
@@ -25,15 +25,11 @@ UP: Statements = {
             traceparent TEXT,
             created_at TIMESTAMP WITH TIME ZONE DEFAULT clock_timestamp() NOT NULL,
             CONSTRAINT pk_task_outbox PRIMARY KEY (id),
-            CONSTRAINT ck_task_outbox_priority CHECK (priority BETWEEN 1 AND 5),
-            CONSTRAINT ck_task_outbox_ring_at CHECK (ring_at >= available_at),
-            CONSTRAINT uq_task_outbox_task_execution_id UNIQUE (task_execution_id),
-            CONSTRAINT fk_task_outbox_task_execution_id FOREIGN KEY(task_execution_id)
-                REFERENCES task_executions (id) ON DELETE RESTRICT
+            CONSTRAINT uq_task_outbox_task_execution_id UNIQUE (task_execution_id)
         )
         """,
-        "CREATE INDEX IF NOT EXISTS ix_task_outbox_claim ON task_outbox (queue, priority, available_at, id)",
-        "CREATE INDEX IF NOT EXISTS ix_task_outbox_ring ON task_outbox (queue, ring_at)",
+        "CREATE INDEX IF NOT EXISTS ix_task_outbox_claim ON penstock.task_outbox (queue, priority, available_at, id)",
+        "CREATE INDEX IF NOT EXISTS ix_task_outbox_ring ON penstock.task_outbox (queue, ring_at)",
     ),
     "sqlite": (
         """
@@ -48,11 +44,11 @@ UP: Statements = {
             last_error TEXT,
             traceparent TEXT,
             created_at TEXT DEFAULT (strftime('%Y-%m-%dT%H:%M:%f000Z', 'now')) NOT NULL,
+            CONSTRAINT fk_task_outbox_task_execution_id FOREIGN KEY(task_execution_id) REFERENCES task_executions (id)
+                ON DELETE RESTRICT,
             CONSTRAINT ck_task_outbox_priority CHECK (priority BETWEEN 1 AND 5),
             CONSTRAINT ck_task_outbox_ring_at CHECK (ring_at >= available_at),
-            CONSTRAINT uq_task_outbox_task_execution_id UNIQUE (task_execution_id),
-            CONSTRAINT fk_task_outbox_task_execution_id FOREIGN KEY(task_execution_id)
-                REFERENCES task_executions (id) ON DELETE RESTRICT
+            CONSTRAINT uq_task_outbox_task_execution_id UNIQUE (task_execution_id)
         )
         """,
         "CREATE INDEX IF NOT EXISTS ix_task_outbox_claim ON task_outbox (queue, priority, available_at, id)",
@@ -61,7 +57,7 @@ UP: Statements = {
 }
 
 DOWN: Statements = {
-    "postgresql": ("DROP TABLE IF EXISTS task_outbox",),
+    "postgresql": ("DROP TABLE IF EXISTS penstock.task_outbox",),
     "sqlite": ("DROP TABLE IF EXISTS task_outbox",),
 }
 

@@ -10,7 +10,7 @@ down_revision: str | None = "0008"
 UP: Statements = {
     "postgresql": (
         """
-        CREATE TABLE IF NOT EXISTS pause_queue (
+        CREATE TABLE IF NOT EXISTS penstock.pause_queue (
             id BIGINT GENERATED ALWAYS AS IDENTITY,
             task_execution_id UUID NOT NULL,
             work_plan JSONB DEFAULT '{}' NOT NULL,
@@ -25,10 +25,10 @@ UP: Statements = {
             CONSTRAINT ck_pause_queue_priority CHECK (priority BETWEEN 1 AND 5),
             CONSTRAINT uq_pause_queue_task_execution_id UNIQUE (task_execution_id),
             CONSTRAINT fk_pause_queue_task_execution_id FOREIGN KEY(task_execution_id)
-                REFERENCES task_executions (id) ON DELETE RESTRICT
+                REFERENCES penstock.task_executions (id) ON DELETE RESTRICT
         )
         """,
-        "CREATE INDEX IF NOT EXISTS ix_pause_queue_priority ON pause_queue (priority, paused_at, id)",
+        "CREATE INDEX IF NOT EXISTS ix_pause_queue_priority ON penstock.pause_queue (priority, paused_at, id)",
     ),
     "sqlite": (
         """
@@ -54,7 +54,7 @@ UP: Statements = {
 }
 
 DOWN: Statements = {
-    "postgresql": ("DROP TABLE IF EXISTS pause_queue",),
+    "postgresql": ("DROP TABLE IF EXISTS penstock.pause_queue",),
     "sqlite": ("DROP TABLE IF EXISTS pause_queue",),
 }
 

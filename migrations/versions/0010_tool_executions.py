@@ -10,7 +10,7 @@ down_revision: str | None = "0009"
 UP: Statements = {
     "postgresql": (
         """
-        CREATE TABLE IF NOT EXISTS tool_executions (
+        CREATE TABLE IF NOT EXISTS penstock.tool_executions (
             id UUID NOT NULL,
             task_execution_id UUID NOT NULL,
             tool_name TEXT NOT NULL,
@@ -28,15 +28,15 @@ UP: Statements = {
                 'failed', 'timeout')),
             CONSTRAINT ck_tool_executions_duration_ms CHECK (duration_ms IS NULL OR duration_ms >= 0),
             CONSTRAINT fk_tool_executions_task_execution_id FOREIGN KEY(task_execution_id)
-                REFERENCES task_executions (id) ON DELETE RESTRICT
+                REFERENCES penstock.task_executions (id) ON DELETE RESTRICT
         )
         """,
-        "CREATE INDEX IF NOT EXISTS ix_tool_executions_status ON tool_executions (status, id)",
+        "CREATE INDEX IF NOT EXISTS ix_tool_executions_status ON penstock.tool_executions (status, id)",
         """
         CREATE INDEX IF NOT EXISTS ix_tool_executions_task_execution_id
-        ON tool_executions (task_execution_id, id)
+        ON penstock.tool_executions (task_execution_id, id)
         """,
-        "CREATE INDEX IF NOT EXISTS ix_tool_executions_tool_name ON tool_executions (tool_name, id)",
+        "CREATE INDEX IF NOT EXISTS ix_tool_executions_tool_name ON penstock.tool_executions (tool_name, id)",
     ),
     "sqlite": (
         """
@@ -72,7 +72,7 @@ UP: Statements = {
 }
 
 DOWN: Statements = {
-    "postgresql": ("DROP TABLE IF EXISTS tool_executions",),
+    "postgresql": ("DROP TABLE IF EXISTS penstock.tool_executions",),
     "sqlite": ("DROP TABLE IF EXISTS tool_executions",),
 }
 

@@ -10,7 +10,7 @@ down_revision: str | None = "0010"
 UP: Statements = {
     "postgresql": (
         """
-        CREATE TABLE IF NOT EXISTS sessions (
+        CREATE TABLE IF NOT EXISTS penstock.sessions (
             id UUID NOT NULL,
             client_id TEXT NOT NULL,
             user_id TEXT,
@@ -26,9 +26,9 @@ UP: Statements = {
                 'local'))
         )
         """,
-        "CREATE INDEX IF NOT EXISTS ix_sessions_client_id ON sessions (client_id)",
-        "CREATE INDEX IF NOT EXISTS ix_sessions_heartbeat ON sessions (is_active, last_heartbeat)",
-        "CREATE INDEX IF NOT EXISTS ix_sessions_user_id ON sessions (user_id) WHERE user_id IS NOT NULL",
+        "CREATE INDEX IF NOT EXISTS ix_sessions_client_id ON penstock.sessions (client_id)",
+        "CREATE INDEX IF NOT EXISTS ix_sessions_heartbeat ON penstock.sessions (is_active, last_heartbeat)",
+        "CREATE INDEX IF NOT EXISTS ix_sessions_user_id ON penstock.sessions (user_id) WHERE user_id IS NOT NULL",
     ),
     "sqlite": (
         """
@@ -45,6 +45,7 @@ UP: Statements = {
             CONSTRAINT pk_sessions PRIMARY KEY (id),
             CONSTRAINT ck_sessions_metadata CHECK (metadata IS NULL
                 OR (json_valid(metadata) AND json_type(metadata) = 'object')),
+            CONSTRAINT ck_sessions_is_active CHECK (is_active IN (0, 1)),
             CONSTRAINT ck_sessions_connection_type CHECK (connection_type IN ('websocket', 'http', 'grpc',
                 'local'))
         )
@@ -56,7 +57,7 @@ UP: Statements = {
 }
 
 DOWN: Statements = {
-    "postgresql": ("DROP TABLE IF EXISTS sessions",),
+    "postgresql": ("DROP TABLE IF EXISTS penstock.sessions",),
     "sqlite": ("DROP TABLE IF EXISTS sessions",),
 }
 

@@ -13,7 +13,7 @@ down_revision: str | None = "0012"
 UP: Statements = {
     "postgresql": (
         """
-        CREATE TABLE IF NOT EXISTS schedules (
+        CREATE TABLE IF NOT EXISTS penstock.schedules (
             id UUID NOT NULL,
             name TEXT NOT NULL,
             task_id UUID,
@@ -34,22 +34,22 @@ UP: Statements = {
             CONSTRAINT ck_schedules_catch_up CHECK (catch_up IN ('skip', 'run_once', 'run_all')),
             CONSTRAINT ck_schedules_target CHECK ((task_id IS NULL) <> (workflow_id IS NULL)),
             CONSTRAINT uq_schedules_name UNIQUE (name),
-            CONSTRAINT fk_schedules_task_id FOREIGN KEY(task_id) REFERENCES tasks (id) ON DELETE RESTRICT,
+            CONSTRAINT fk_schedules_task_id FOREIGN KEY(task_id) REFERENCES penstock.tasks (id) ON DELETE RESTRICT,
             CONSTRAINT fk_schedules_workflow_id FOREIGN KEY(workflow_id)
-                REFERENCES workflows (id) ON DELETE RESTRICT
+                REFERENCES penstock.workflows (id) ON DELETE RESTRICT
         )
         """,
         """
-        CREATE INDEX IF NOT EXISTS ix_schedules_next_run_at ON schedules (next_run_at)
+        CREATE INDEX IF NOT EXISTS ix_schedules_next_run_at ON penstock.schedules (next_run_at)
         WHERE next_run_at IS NOT NULL
         """,
-        "CREATE INDEX IF NOT EXISTS ix_schedules_task_id ON schedules (task_id) WHERE task_id IS NOT NULL",
+        "CREATE INDEX IF NOT EXISTS ix_schedules_task_id ON penstock.schedules (task_id) WHERE task_id IS NOT NULL",
         """
-        CREATE INDEX IF NOT EXISTS ix_schedules_workflow_id ON schedules (workflow_id)
+        CREATE INDEX IF NOT EXISTS ix_schedules_workflow_id ON penstock.schedules (workflow_id)
         WHERE workflow_id IS NOT NULL
         """,
         """
-        CREATE TABLE IF NOT EXISTS schedule_runs (
+        CREATE TABLE IF NOT EXISTS penstock.schedule_runs (
             schedule_id UUID NOT NULL,
             scheduled_for TIMESTAMP WITH TIME ZONE NOT NULL,
             task_execution_id UUID,
@@ -57,7 +57,7 @@ UP: Statements = {
             created_at TIMESTAMP WITH TIME ZONE DEFAULT clock_timestamp() NOT NULL,
             CONSTRAINT pk_schedule_runs PRIMARY KEY (schedule_id, scheduled_for),
             CONSTRAINT fk_schedule_runs_schedule_id FOREIGN KEY(schedule_id)
-                REFERENCES schedules (id) ON DELETE CASCADE
+                REFERENCES penstock.schedules (id) ON DELETE CASCADE
         )
         """,
     ),
@@ -82,6 +82,7 @@ UP: Statements = {
             CONSTRAINT pk_schedules PRIMARY KEY (id),
             CONSTRAINT ck_schedules_input CHECK (input IS NULL
                 OR (json_valid(input) AND json_type(input) = 'object')),
+            CONSTRAINT ck_schedules_is_enabled CHECK (is_enabled IN (0, 1)),
             CONSTRAINT ck_schedules_catch_up CHECK (catch_up IN ('skip', 'run_once', 'run_all')),
             CONSTRAINT ck_schedules_target CHECK ((task_id IS NULL) <> (workflow_id IS NULL)),
             CONSTRAINT uq_schedules_name UNIQUE (name),
@@ -116,8 +117,8 @@ UP: Statements = {
 
 DOWN: Statements = {
     "postgresql": (
-        "DROP TABLE IF EXISTS schedule_runs",
-        "DROP TABLE IF EXISTS schedules",
+        "DROP TABLE IF EXISTS penstock.schedule_runs",
+        "DROP TABLE IF EXISTS penstock.schedules",
     ),
     "sqlite": (
         "DROP TABLE IF EXISTS schedule_runs",

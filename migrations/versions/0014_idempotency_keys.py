@@ -10,7 +10,7 @@ down_revision: str | None = "0013"
 UP: Statements = {
     "postgresql": (
         """
-        CREATE TABLE IF NOT EXISTS idempotency_keys (
+        CREATE TABLE IF NOT EXISTS penstock.idempotency_keys (
             scope TEXT NOT NULL,
             key TEXT NOT NULL,
             fingerprint TEXT NOT NULL,
@@ -20,7 +20,7 @@ UP: Statements = {
             CONSTRAINT pk_idempotency_keys PRIMARY KEY (scope, key)
         )
         """,
-        "CREATE INDEX IF NOT EXISTS ix_idempotency_keys_expires_at ON idempotency_keys (expires_at)",
+        "CREATE INDEX IF NOT EXISTS ix_idempotency_keys_expires_at ON penstock.idempotency_keys (expires_at)",
     ),
     "sqlite": (
         """
@@ -40,7 +40,7 @@ UP: Statements = {
 }
 
 DOWN: Statements = {
-    "postgresql": ("DROP TABLE IF EXISTS idempotency_keys",),
+    "postgresql": ("DROP TABLE IF EXISTS penstock.idempotency_keys",),
     "sqlite": ("DROP TABLE IF EXISTS idempotency_keys",),
 }
 

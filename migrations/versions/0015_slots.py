@@ -10,7 +10,7 @@ down_revision: str | None = "0014"
 UP: Statements = {
     "postgresql": (
         """
-        CREATE TABLE IF NOT EXISTS slots (
+        CREATE TABLE IF NOT EXISTS penstock.slots (
             limit_name TEXT NOT NULL,
             key TEXT NOT NULL,
             number INTEGER NOT NULL,
@@ -18,11 +18,11 @@ UP: Statements = {
             taken_at TIMESTAMP WITH TIME ZONE,
             CONSTRAINT pk_slots PRIMARY KEY (limit_name, key, number),
             CONSTRAINT ck_slots_holder CHECK ((holder IS NULL) = (taken_at IS NULL)),
-            CONSTRAINT fk_slots_holder FOREIGN KEY(holder) REFERENCES task_executions (id) ON DELETE RESTRICT
+            CONSTRAINT fk_slots_holder FOREIGN KEY(holder) REFERENCES penstock.task_executions (id) ON DELETE RESTRICT
         )
         """,
         """
-        CREATE UNIQUE INDEX IF NOT EXISTS ux_slots_holder ON slots (holder, limit_name)
+        CREATE UNIQUE INDEX IF NOT EXISTS ux_slots_holder ON penstock.slots (holder, limit_name)
         WHERE holder IS NOT NULL
         """,
     ),
@@ -47,7 +47,7 @@ UP: Statements = {
 }
 
 DOWN: Statements = {
-    "postgresql": ("DROP TABLE IF EXISTS slots",),
+    "postgresql": ("DROP TABLE IF EXISTS penstock.slots",),
     "sqlite": ("DROP TABLE IF EXISTS slots",),
 }
 

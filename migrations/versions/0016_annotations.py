@@ -10,7 +10,7 @@ down_revision: str | None = "0015"
 UP: Statements = {
     "postgresql": (
         """
-        CREATE TABLE IF NOT EXISTS annotations (
+        CREATE TABLE IF NOT EXISTS penstock.annotations (
             id UUID NOT NULL,
             pipeline_execution_id UUID,
             task_execution_id UUID,
@@ -23,18 +23,18 @@ UP: Statements = {
             CONSTRAINT ck_annotations_subject CHECK ((pipeline_execution_id IS NULL) <> (task_execution_id IS
                 NULL)),
             CONSTRAINT fk_annotations_pipeline_execution_id FOREIGN KEY(pipeline_execution_id)
-                REFERENCES pipeline_executions (id) ON DELETE RESTRICT,
+                REFERENCES penstock.pipeline_executions (id) ON DELETE RESTRICT,
             CONSTRAINT fk_annotations_task_execution_id FOREIGN KEY(task_execution_id)
-                REFERENCES task_executions (id) ON DELETE RESTRICT
+                REFERENCES penstock.task_executions (id) ON DELETE RESTRICT
         )
         """,
         """
         CREATE INDEX IF NOT EXISTS ix_annotations_pipeline_execution_id
-        ON annotations (pipeline_execution_id, id)
+        ON penstock.annotations (pipeline_execution_id, id)
         WHERE pipeline_execution_id IS NOT NULL
         """,
         """
-        CREATE INDEX IF NOT EXISTS ix_annotations_task_execution_id ON annotations (task_execution_id, id)
+        CREATE INDEX IF NOT EXISTS ix_annotations_task_execution_id ON penstock.annotations (task_execution_id, id)
         WHERE task_execution_id IS NOT NULL
         """,
     ),
@@ -72,7 +72,7 @@ UP: Statements = {
 }
 
 DOWN: Statements = {
-    "postgresql": ("DROP TABLE IF EXISTS annotations",),
+    "postgresql": ("DROP TABLE IF EXISTS penstock.annotations",),
     "sqlite": ("DROP TABLE IF EXISTS annotations",),
 }
 

@@ -10,7 +10,7 @@ down_revision: str | None = "0016"
 UP: Statements = {
     "postgresql": (
         """
-        CREATE TABLE IF NOT EXISTS holds (
+        CREATE TABLE IF NOT EXISTS penstock.holds (
             id UUID NOT NULL,
             pipeline_execution_id UUID,
             task_execution_id UUID,
@@ -24,17 +24,17 @@ UP: Statements = {
                 NULL)),
             CONSTRAINT ck_holds_released CHECK ((released_at IS NULL) = (released_by IS NULL)),
             CONSTRAINT fk_holds_pipeline_execution_id FOREIGN KEY(pipeline_execution_id)
-                REFERENCES pipeline_executions (id) ON DELETE RESTRICT,
+                REFERENCES penstock.pipeline_executions (id) ON DELETE RESTRICT,
             CONSTRAINT fk_holds_task_execution_id FOREIGN KEY(task_execution_id)
-                REFERENCES task_executions (id) ON DELETE RESTRICT
+                REFERENCES penstock.task_executions (id) ON DELETE RESTRICT
         )
         """,
         """
-        CREATE INDEX IF NOT EXISTS ix_holds_pipeline_execution_id ON holds (pipeline_execution_id)
+        CREATE INDEX IF NOT EXISTS ix_holds_pipeline_execution_id ON penstock.holds (pipeline_execution_id)
         WHERE pipeline_execution_id IS NOT NULL
         """,
         """
-        CREATE INDEX IF NOT EXISTS ix_holds_task_execution_id ON holds (task_execution_id)
+        CREATE INDEX IF NOT EXISTS ix_holds_task_execution_id ON penstock.holds (task_execution_id)
         WHERE task_execution_id IS NOT NULL
         """,
     ),
@@ -71,7 +71,7 @@ UP: Statements = {
 }
 
 DOWN: Statements = {
-    "postgresql": ("DROP TABLE IF EXISTS holds",),
+    "postgresql": ("DROP TABLE IF EXISTS penstock.holds",),
     "sqlite": ("DROP TABLE IF EXISTS holds",),
 }
 

@@ -1,8 +1,6 @@
-"""Each purge on record, who and how much and up to where, and the role that may purge.
+"""Each purge on record: who, how much and up to where.
 
-History can be deleted only under an open row of the same transaction, on PostgreSQL only by the role
-penstock_purge. A role belongs to the cluster: it is made if no other database did, and given to whoever made
-it; going down takes it away unless another database still depends on it. SQLite has no roles.
+History can be deleted only under an open row of the same transaction.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,23 +13,7 @@ down_revision: str | None = "0017"
 UP: Statements = {
     "postgresql": (
         """
-        DO $penstock$
-        BEGIN
-            IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'penstock_purge') THEN
-                CREATE ROLE penstock_purge NOLOGIN;
-                BEGIN
-                    GRANT penstock_purge TO CURRENT_USER;
-                EXCEPTION
-                    WHEN insufficient_privilege THEN NULL;
-                END;
-            END IF;
-        EXCEPTION
-            WHEN duplicate_object OR unique_violation THEN NULL;
-        END
-        $penstock$
-        """,
-        """
-        CREATE TABLE IF NOT EXISTS purge_log (
+        CREATE TABLE IF NOT EXISTS penstock.purge_log (
             id UUID NOT NULL,
             actor TEXT NOT NULL,
             cutoff TIMESTAMP WITH TIME ZONE NOT NULL,
@@ -48,21 +30,7 @@ UP: Statements = {
             CONSTRAINT ck_purge_log_closed CHECK ((closed_at IS NULL) = (digest IS NULL))
         )
         """,
-        "CREATE INDEX IF NOT EXISTS ix_purge_log_open ON purge_log (id) WHERE closed_at IS NULL",
-        """
-        DO $penstock$
-        BEGIN
-            EXECUTE format('GRANT USAGE ON SCHEMA %I TO penstock_purge', current_schema());
-        END
-        $penstock$
-        """,
-        """
-        GRANT SELECT, DELETE ON task_executions, pipeline_executions, execution_events, task_dependencies,
-            tool_executions, annotations, holds, task_outbox, pause_queue, schedule_runs
-        TO penstock_purge
-        """,
-        "GRANT SELECT ON slots TO penstock_purge",
-        "GRANT SELECT, INSERT, UPDATE ON purge_log TO penstock_purge",
+        "CREATE INDEX IF NOT EXISTS ix_purge_log_open ON penstock.purge_log (id) WHERE closed_at IS NULL",
     ),
     "sqlite": (
         """
@@ -88,32 +56,7 @@ UP: Statements = {
 }
 
 DOWN: Statements = {
-    "postgresql": (
-        """
-        DO $penstock$
-        BEGIN
-            IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'penstock_purge') THEN
-                EXECUTE format('REVOKE USAGE ON SCHEMA %I FROM penstock_purge', current_schema());
-                REVOKE SELECT, DELETE ON task_executions, pipeline_executions, execution_events,
-                    task_dependencies, tool_executions, annotations, holds, task_outbox, pause_queue,
-                    schedule_runs
-                FROM penstock_purge;
-                REVOKE SELECT ON slots FROM penstock_purge;
-            END IF;
-        END
-        $penstock$
-        """,
-        "DROP TABLE IF EXISTS purge_log",
-        """
-        DO $penstock$
-        BEGIN
-            DROP ROLE IF EXISTS penstock_purge;
-        EXCEPTION
-            WHEN dependent_objects_still_exist OR insufficient_privilege THEN NULL;
-        END
-        $penstock$
-        """,
-    ),
+    "postgresql": ("DROP TABLE IF EXISTS penstock.purge_log",),
     "sqlite": ("DROP TABLE IF EXISTS purge_log",),
 }
 

@@ -10,7 +10,7 @@ down_revision: str | None = "0018"
 UP: Statements = {
     "postgresql": (
         """
-        CREATE TABLE IF NOT EXISTS relay_cursors (
+        CREATE TABLE IF NOT EXISTS penstock.relay_cursors (
             name TEXT NOT NULL,
             position BIGINT DEFAULT 0 NOT NULL,
             created_at TIMESTAMP WITH TIME ZONE DEFAULT clock_timestamp() NOT NULL,
@@ -33,7 +33,7 @@ UP: Statements = {
 }
 
 DOWN: Statements = {
-    "postgresql": ("DROP TABLE IF EXISTS relay_cursors",),
+    "postgresql": ("DROP TABLE IF EXISTS penstock.relay_cursors",),
     "sqlite": ("DROP TABLE IF EXISTS relay_cursors",),
 }
 

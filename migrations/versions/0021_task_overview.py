@@ -14,7 +14,7 @@ down_revision: str | None = "0020"
 UP: Statements = {
     "postgresql": (
         """
-        CREATE OR REPLACE VIEW task_overview AS
+        CREATE OR REPLACE VIEW penstock.task_overview AS
         SELECT
             t.id,
             t.name,
@@ -38,10 +38,10 @@ UP: Statements = {
             e.started_at,
             e.completed_at,
             e.error
-        FROM tasks AS t
-        LEFT JOIN task_executions AS e ON e.id = (
+        FROM penstock.tasks AS t
+        LEFT JOIN penstock.task_executions AS e ON e.id = (
             SELECT n.id
-            FROM task_executions AS n
+            FROM penstock.task_executions AS n
             WHERE n.task_id = t.id
             ORDER BY n.id DESC
             LIMIT 1
@@ -87,7 +87,7 @@ UP: Statements = {
 }
 
 DOWN: Statements = {
-    "postgresql": ("DROP VIEW IF EXISTS task_overview",),
+    "postgresql": ("DROP VIEW IF EXISTS penstock.task_overview",),
     "sqlite": ("DROP VIEW IF EXISTS task_overview",),
 }
 

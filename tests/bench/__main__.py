@@ -3,12 +3,17 @@
 PostgreSQL 18 as installed, durable, with every guard. Ours and raw take turns, so that a noisy machine is noisy for
 both; a figure is the median of the rounds. `--bare` leaves raw SQL without a pool; `--profile` shows where the time
 of our side goes instead.
+
+`--peers` runs the comparison with other libraries instead, where there is one: `make bench ARGS=--peers`,
+`make bench ARGS="--peers --reps 1 --only C"`. Our side of it is `tests.bench.peer`.
 """
 
 import argparse
 import cProfile
+import os
 import platform
 import pstats
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -25,8 +30,10 @@ from penstock.domain.executions import NewExecution, Outcome
 from penstock.wiring import connect
 from tests import servers
 from tests.bench.raw import Raw
-from tests.databases import alembic_config
+from tests.databases import PYPROJECT, alembic_config
 
+ROOT = PYPROJECT.parent
+COMPARE = "../shared/bench/compare"
 MANY = 20_000
 SINGLES = 300
 LIVES = {1: 100, 10: 1_000, 100: 4_000}
@@ -57,7 +64,7 @@ class Ours:
     def live(self, batch: int) -> int:
         jobs = self.store.alone(executions.claim, queue="default", limit=batch, worker="w", hold_for=MINUTE)
         self.store.alone(executions.start, jobs)
-        self.store.alone(executions.settle, [executions.completed(job, Outcome()) for job in jobs])
+        self.store.alone(executions.settle, [executions.Settlement.complete(job, Outcome()) for job in jobs])
         return len(jobs)
 
 
@@ -120,6 +127,8 @@ def in_turns(raw: Raw, ours: Ours, scenario: Scenario, rounds: int) -> Iterator[
 
 def main() -> int:
     options = arguments()
+    if options.peers is not None:
+        return compare(options.peers)
     url = servers.create_database(servers.start(18, durable=True), "bench")
     command.upgrade(alembic_config(url), "head")
     ours, raw = Ours(connect(url, actor="bench")), Raw(url, bare=options.bare)
@@ -157,6 +166,14 @@ def profile(ours: Ours) -> int:
     return 0
 
 
+def compare(arguments: list[str]) -> int:
+    """Runs the comparison with other libraries on this checkout."""
+    program = (ROOT / os.environ.get("PENSTOCK_COMPARE", COMPARE)).resolve()
+    if not program.is_file():
+        sys.exit(f"There is no comparison with other libraries at {program}; PENSTOCK_COMPARE says where it is.")
+    return subprocess.run([program, *arguments], env={**os.environ, "PERF_PENSTOCK": str(ROOT)}, check=False).returncode
+
+
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench")
     parser.add_argument("--rounds", type=int, default=15)
@@ -164,6 +181,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--bare", action="store_true", help="raw SQL keeps one connection instead of asking a pool each time"
     )
+    parser.add_argument("--peers", nargs=argparse.REMAINDER, help="other libraries instead; what follows is passed on")
     return parser.parse_args()
 
 

@@ -19,15 +19,15 @@ RETRY = {
 
 ENQUEUE_ONE = """
 WITH job AS (
-    INSERT INTO task_executions (id, name, task_type, queue, status, config, priority, max_attempts, retry, timeout_seconds,
-                                 created_by, created_at, updated_at, version)
+    INSERT INTO penstock.task_executions (id, name, task_type, queue, status, config, priority, max_attempts, retry,
+                                          timeout_seconds, created_by, created_at, updated_at, version)
     VALUES (%(id)s, 'job', 'noop', 'default', 'ready', %(config)s, 3, 3, %(retry)s, 300, 'bench', %(now)s, %(now)s, 2)
     RETURNING id, queue, priority
 ), bell AS (
-    INSERT INTO task_outbox (task_execution_id, queue, priority, available_at, ring_at, created_at)
+    INSERT INTO penstock.task_outbox (task_execution_id, queue, priority, available_at, ring_at, created_at)
     SELECT id, queue, priority, %(now)s, %(now)s, %(now)s FROM job
 )
-INSERT INTO execution_events (task_execution_id, event_type, to_status, version, event_data, actor, created_at)
+INSERT INTO penstock.execution_events (task_execution_id, event_type, to_status, version, event_data, actor, created_at)
 SELECT id, 'TaskCreated', 'pending', 1, '{}'::jsonb, 'bench', %(now)s FROM job
 UNION ALL SELECT id, 'TaskMarkedReady', 'ready', 2, '{}'::jsonb, 'bench', %(now)s FROM job
 """
@@ -38,36 +38,39 @@ ENQUEUE_MANY = ENQUEUE_ONE.replace(
 )
 CLAIM = """
 WITH mine AS MATERIALIZED (
-    SELECT e.id FROM task_executions e JOIN task_outbox o ON o.task_execution_id = e.id
+    SELECT e.id FROM penstock.task_executions e JOIN penstock.task_outbox o ON o.task_execution_id = e.id
     WHERE o.queue = 'default' AND o.available_at <= %(now)s AND e.status = 'ready'
     ORDER BY o.priority, o.available_at, o.id LIMIT %(limit)s FOR NO KEY UPDATE OF e, o SKIP LOCKED
 ), done AS (
-    UPDATE task_executions e SET status = 'claimed', version = version + 1, lease = %(lease)s, worker_id = 'w',
+    UPDATE penstock.task_executions e SET status = 'claimed', version = version + 1, lease = %(lease)s, worker_id = 'w',
         lease_expires_at = %(until)s, resume_at = NULL, updated_at = %(now)s
     FROM mine WHERE e.id = mine.id AND e.status = 'ready' RETURNING e.*
-), gone AS (DELETE FROM task_outbox WHERE task_execution_id IN (SELECT id FROM done)
+), gone AS (DELETE FROM penstock.task_outbox WHERE task_execution_id IN (SELECT id FROM done)
 ), facts AS (
-    INSERT INTO execution_events (task_execution_id, event_type, to_status, version, event_data, worker_id, actor, created_at)
+    INSERT INTO penstock.execution_events (
+        task_execution_id, event_type, to_status, version, event_data, worker_id, actor, created_at)
     SELECT id, 'TaskClaimed', 'claimed', version, '{}'::jsonb, 'w', 'bench', %(now)s FROM done
 )
 SELECT * FROM done
 """
 START = """
 WITH given AS (SELECT unnest(%(ids)s::uuid[]) AS id), done AS (
-    UPDATE task_executions e SET status = 'running', version = version + 1, started_at = %(now)s,
+    UPDATE penstock.task_executions e SET status = 'running', version = version + 1, started_at = %(now)s,
         lease_expires_at = %(until)s, updated_at = %(now)s
     FROM given WHERE e.id = given.id AND e.status = 'claimed' AND e.lease = %(lease)s RETURNING e.id, e.version
 )
-INSERT INTO execution_events (task_execution_id, event_type, to_status, version, event_data, worker_id, actor, created_at)
+INSERT INTO penstock.execution_events (
+    task_execution_id, event_type, to_status, version, event_data, worker_id, actor, created_at)
 SELECT id, 'TaskStarted', 'running', version, '{}'::jsonb, 'w', 'bench', %(now)s FROM done
 """
 COMPLETE = """
 WITH given AS (SELECT unnest(%(ids)s::uuid[]) AS id), done AS (
-    UPDATE task_executions e SET status = 'completed', version = version + 1, lease = NULL, lease_expires_at = NULL,
+    UPDATE penstock.task_executions e SET status = 'completed', version = version + 1, lease = NULL, lease_expires_at = NULL,
         outcome = '{"success": true}', completed_at = %(now)s, updated_at = %(now)s
     FROM given WHERE e.id = given.id AND e.status = 'running' AND e.lease = %(lease)s RETURNING e.id, e.version
 )
-INSERT INTO execution_events (task_execution_id, event_type, to_status, version, event_data, worker_id, actor, created_at)
+INSERT INTO penstock.execution_events (
+    task_execution_id, event_type, to_status, version, event_data, worker_id, actor, created_at)
 SELECT id, 'TaskCompleted', 'completed', version, '{}'::jsonb, 'w', 'bench', %(now)s FROM done
 """
 MUCH_LATER = "2199-01-01T00:00:00+00:00"
@@ -77,7 +80,10 @@ class Raw:
     """The steps of a job's life as statements, each on a connection out of a pool, as an application has them."""
 
     def __init__(self, url: str, *, bare: bool = False) -> None:
-        self.engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", pool_reset_on_return=None)
+        as_a_function = {"options": "-c row_security=off"}  # the tables are written by functions only
+        self.engine = sa.create_engine(
+            url, isolation_level="AUTOCOMMIT", pool_reset_on_return=None, connect_args=as_a_function
+        )
         self.bare = self.engine.raw_connection().driver_connection if bare else None
 
     def run(self, statement: str, **values: Any) -> list[Any]:

@@ -10,6 +10,7 @@ import pytest
 
 from penstock import world
 from penstock.dal import executions, schema, tasks
+from penstock.dal.dialect import open_database
 from penstock.dal.store import Store
 from penstock.dal.views import executions as view
 from penstock.domain.executions import NewExecution
@@ -27,7 +28,7 @@ NOBODY = "postgresql://nobody@127.0.0.1:1/nowhere"
 @pytest.fixture
 def there(database_url: str) -> Iterator[Store]:
     """The database that the commands work on, with a task in its catalogue."""
-    made = store_at(database_url, Clock(world.now()))
+    made = Store(open_database(database_url), "tester", world.now, world.uuid7, world.random)
     made.alone(tasks.create, NewTask("report", "Report", "noop", config={"a": 1}))
     yield made
     made.database.engine.dispose()
@@ -94,9 +95,9 @@ def test_a_database_is_migrated_up_and_down(empty_database_url: str) -> None:
         return done.code, (done.out + done.err).strip()
 
     code, line = said("current")
-    assert (1, True) == (code, line.startswith("at nothing; 21 to do: 0001, "))
+    assert (1, True) == (code, line.startswith("at nothing; 23 to do: 0001, "))
     code, line = said("up", "--to", "0002")
-    assert (0, True) == (code, line.startswith("at 0002, from nothing; 19 to do: 0003, "))
+    assert (0, True) == (code, line.startswith("at 0002, from nothing; 21 to do: 0003, "))
     code, sql = said("sql", "0003:0004")
     assert (0, True, False) == (code, "pipeline_executions" in sql, "execution_events" in sql)
     assert (0, f"at {schema.REVISION}, from 0002; nothing to do") == said("up")
@@ -104,7 +105,7 @@ def test_a_database_is_migrated_up_and_down(empty_database_url: str) -> None:
     assert (1, "penstock: going back to 0020 drops tables with their rows; add --yes if that is meant") == said(
         "down", "--to", "0020"
     )
-    assert (0, f"at 0020, from {schema.REVISION}; 1 to do: 0021") == said("down", "--to", "0020", "--yes")
+    assert (0, f"at 0020, from {schema.REVISION}; 3 to do: 0021, 0022, 0023") == said("down", "--to", "0020", "--yes")
     behind = penstock("events", DATABASE_URL=empty_database_url)
     assert (1, True) == (behind.code, "is at revision 0020, and this code needs" in behind.err)
 
@@ -129,10 +130,12 @@ def test_a_drain_without_queues_rings_nothing(there: Store, database_url: str) -
 
 
 def test_retention_counts_and_then_deletes_and_says_how_far_it_is(database_url: str) -> None:
-    old = store_at(database_url, Clock(LONG_AGO))
+    clock = Clock(LONG_AGO)
+    old = store_at(database_url, clock)
     for number in range(3):
         (moved,) = old.alone(executions.create, NewExecution(f"old {number}", "noop")).moved
         old.alone(executions.cancel, [moved.id])
+    clock.now = world.now()
     environ = {"DATABASE_URL": database_url, "RETENTION_BATCH": "2"}
     counted = penstock("retention", "--dry-run", "--older-than", "52w", "--json", **environ).json
     assert (3, 0) == (counted["found"]["task_executions"], counted["task_executions_deleted"])

@@ -9,14 +9,36 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql import functions
 
 from penstock.dal import schema
-from penstock.dal.dialect import Id, Instant, Json, Names, seconds_after
+from penstock.dal.dialect import Id, Instant, Json, Names
 from penstock.domain.lifecycle import PipelineStatus, Status
 from tests.acting import START
 
 E, P, V, O = schema.task_executions, schema.pipeline_executions, schema.execution_events, schema.task_outbox  # noqa: E741 - as in the ledger
 D, Q, TASKS = schema.task_dependencies, schema.pause_queue, schema.tasks
+
+
+class seconds_after(functions.GenericFunction[Any]):  # noqa: N801 - it is an SQL function
+    """A moment, so many seconds after another."""
+
+    type = Instant()
+    inherit_cache = True
+
+
+@compiles(seconds_after, "postgresql")
+def _postgresql(element: Any, compiler: Any, **kw: Any) -> str:
+    moment, seconds = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"({moment} + make_interval(secs => {seconds}))"
+
+
+@compiles(seconds_after, "sqlite")
+def _sqlite(element: Any, compiler: Any, **kw: Any) -> str:
+    moment, seconds = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"strftime('%Y-%m-%dT%H:%M:%f000Z', {moment}, ({seconds}) || ' seconds')"
+
 
 Number = sa.ColumnElement[Any]
 Value = Callable[[Number], Any]

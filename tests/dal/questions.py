@@ -55,8 +55,8 @@ STEP, HOME, RUNNING_HOME = backlog.STEPS[7], backlog.ENDED_PIPELINES[1], backlog
 
 def _settle(tx: Tx) -> None:
     """Some complete, some are tried again."""
-    retries = [executions.retried(lease, Failure("boom"), at=START + HOUR) for lease in HELD[:5]]
-    executions.settle(tx, [*(executions.completed(lease, Outcome()) for lease in HELD[5:]), *retries])
+    retries = [executions.Settlement.retry(lease, Failure("boom"), at=START + HOUR) for lease in HELD[:5]]
+    executions.settle(tx, [*(executions.Settlement.complete(lease, Outcome()) for lease in HELD[5:]), *retries])
 
 
 VERBS: dict[str, Asked] = {
@@ -70,7 +70,9 @@ VERBS: dict[str, Asked] = {
     "ring behind 100,000 that are not due": Asked(_ring("future"), ["ix_task_outbox_ring"]),
     "ring behind 10,000 of paused pipelines": Asked(_ring("halted"), ["ix_task_outbox_ring"], 30_000 + TENS),
     "heartbeat": Asked(lambda tx: executions.heartbeat(tx, HELD, hold_for=MINUTE)),
-    "complete": Asked(lambda tx: executions.settle(tx, [executions.completed(lease, Outcome()) for lease in HELD])),
+    "complete": Asked(
+        lambda tx: executions.settle(tx, [executions.Settlement.complete(lease, Outcome()) for lease in HELD])
+    ),
     "settle": Asked(_settle),
     "refusals": Asked(lambda tx: executions.refusals(tx, "start", READY)),
     "pause": Asked(lambda tx: executions.pause(tx, READY)),

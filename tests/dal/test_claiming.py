@@ -94,7 +94,9 @@ def test_a_batch_is_claimed_started_and_completed_in_a_statement_each(store: Sto
     store.alone(executions.create_many, [job()] * 100)
     held = claim(store, limit=100)
     assert 100 == len(store.alone(executions.start, held).moved)
-    assert 100 == len(store.alone(executions.settle, [executions.completed(each, Outcome()) for each in held]).moved)
+    assert 100 == len(
+        store.alone(executions.settle, [executions.Settlement.complete(each, Outcome()) for each in held]).moved
+    )
     assert {Status.COMPLETED} == {row.status for row in rows(store, schema.task_executions)}
     assert 500 == len(rows(store, V))
 

@@ -12,7 +12,7 @@ from sqlalchemy import orm
 
 from penstock import world
 from penstock.dal import executions, schema
-from penstock.dal.dialect import Id, Instant, Json, Names, clock_now, random_id
+from penstock.dal.dialect import Id, Instant, Json, Names, clock_now, id_of_number
 from penstock.dal.store import Store
 from tests.acting import Clock, job, only, store_at
 from tests.databases import Databases
@@ -37,7 +37,7 @@ DOCUMENTS: list[Any] = [
 THINGS = sa.Table(
     "things",
     sa.MetaData(),
-    sa.Column("id", Id(), primary_key=True, server_default=random_id()),
+    sa.Column("id", Id(), primary_key=True, server_default=id_of_number(sa.literal_column("7"))),
     sa.Column("at", Instant(), server_default=clock_now()),
     sa.Column("document", Json),
     sa.Column("names", Names),

@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from penstock.dal import executions, pipelines, schema
 from penstock.dal.store import Store
 from penstock.domain.lifecycle import PIPELINE, TASK, PipelineStatus, Status
-from tests.acting import Clock, begin, event_types, execution, job, only, row, rows, step
+from tests.acting import Clock, begin, by_hand, event_types, execution, job, only, row, rows, step
 from tests.reaching import REACH, VERBS, Stage, pending, spent
 
 EXECUTIONS, PIPELINES = schema.task_executions, schema.pipeline_executions
@@ -126,9 +126,9 @@ def raw_values(new: str, clock: Clock) -> dict[str, Any]:
 
 
 def attempt(store: Store, statement: Any) -> bool:
-    """Whether the database lets it pass; a refusal is an integrity error with both drivers."""
+    """Whether the guards let it pass; a refusal is an integrity error with both drivers."""
     try:
-        with store.database.engine.connect() as connection:
+        with by_hand(store) as connection:
             connection.execute(statement)
     except IntegrityError:
         return False

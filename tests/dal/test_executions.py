@@ -210,12 +210,12 @@ def test_a_batch_is_settled_each_in_its_own_way(store: Store, clock: Clock) -> N
     effects = store.alone(
         executions.settle,
         [
-            executions.completed(held["done"], Outcome({"n": 1}, ("s3",), ({"hint": "more"},))),
-            executions.failed(held["broken"], Failure("broke", "Broken", ("ses",))),
-            executions.retried(held["again"], BOOM, at=due),
-            executions.deferred(held["later"], until=due),
-            executions.completed(Lease(ids["lost"], uuid4()), Outcome()),
-            executions.started(following),
+            executions.Settlement.complete(held["done"], Outcome({"n": 1}, ("s3",), ({"hint": "more"},))),
+            executions.Settlement.fail(held["broken"], Failure("broke", "Broken", ("ses",))),
+            executions.Settlement.retry(held["again"], BOOM, at=due),
+            executions.Settlement.defer(held["later"], until=due),
+            executions.Settlement.complete(Lease(ids["lost"], uuid4()), Outcome()),
+            executions.Settlement.start(following),
         ],
     )
     assert set(ids.values()) - {ids["lost"]} == effects.ids
@@ -240,12 +240,12 @@ def test_a_settled_batch_answers_the_doorbells_of_the_children_it_released(store
     effects = store.alone(pipelines.start, pipelines.NewPipeline("p", graph))
     by_name = {execution(store, moved.id).name: moved.id for moved in effects.moved}
     held = begin(store, by_name["a"], by_name["b"])
-    settled = store.alone(executions.settle, [executions.completed(each, Outcome()) for each in held])
+    settled = store.alone(executions.settle, [executions.Settlement.complete(each, Outcome()) for each in held])
     assert {by_name["c"], by_name["d"], by_name["e"]} == {moved.id for moved in settled.children}
     assert {(by_name["c"], "default"), (by_name["d"], "other"), (by_name["e"], "default")} == {
         (bell.task_execution_id, bell.queue) for bell in settled.bells
     }
-    assert {bell.id for bell in settled.bells} == {bell.id for bell in rows(store, BELLS)}
+    assert {bell.task_execution_id for bell in settled.bells} == {bell.task_execution_id for bell in rows(store, BELLS)}
 
 
 def test_nothing_is_settled_where_nothing_is_held(store: Store) -> None:
@@ -341,10 +341,10 @@ def test_who_must_move_one_is_given_it_or_told_why_not(store: Store) -> None:
     assert (held.id, Status.COMPLETED) == (moved.id, moved.status)
     with (
         store.begin() as tx,
-        pytest.raises(NotMoved, match="cannot complete: it is completed; from completed nothing") as not_moved,
+        pytest.raises(NotMoved, match="cannot fail: it is completed; from completed nothing") as not_moved,
     ):
-        executions.must_move(tx, "complete", held, executions.complete(tx, held))
-    assert (held.id, "complete", "completed", ()) == (
+        executions.must_move(tx, "fail", held, executions.fail(tx, held, BOOM))
+    assert (held.id, "fail", "completed", ()) == (
         not_moved.value.refusal.id, not_moved.value.refusal.verb, not_moved.value.refusal.state, not_moved.value.refusal.legal,
     )  # fmt: skip
 
@@ -362,8 +362,8 @@ def test_bad_settlements_are_refused_by_the_name_of_the_field(store: Store, cloc
     held = Lease(UUID(int=1), UUID(int=2))
     naive = clock.now.replace(tzinfo=None)
     bad: dict[str, Any] = {
-        "at: .* time zone": lambda: executions.retried(held, BOOM, at=naive),
-        "until: .* time zone": lambda: executions.deferred(held, until=naive),
+        "at: .* time zone": lambda: executions.Settlement.retry(held, BOOM, at=naive),
+        "until: .* time zone": lambda: executions.Settlement.defer(held, until=naive),
         "output: is .* bytes of JSON": lambda: Outcome({"x": "y" * 262_144}),
         "services_touched: must be a list": lambda: Outcome(services_touched="s3"),  # type: ignore[arg-type]  # the mistake
         "suggestions: is not JSON": lambda: Outcome(suggestions=({"x": object()},)),

@@ -77,11 +77,11 @@ def meetings(store: Store, number: int) -> list[Meeting]:
 
 
 def complete(store: Store, held: Sequence[Job]) -> Any:
-    return store.alone(executions.settle, [executions.completed(each, Outcome()) for each in held])
+    return store.alone(executions.settle, [executions.Settlement.complete(each, Outcome()) for each in held])
 
 
 def fail(store: Store, held: Sequence[Job]) -> Any:
-    return store.alone(executions.settle, [executions.failed(each, BOOM) for each in held])
+    return store.alone(executions.settle, [executions.Settlement.fail(each, BOOM) for each in held])
 
 
 def claim_and_release(store: Store) -> Any:

@@ -28,7 +28,7 @@ def test_a_doorbell_says_what_its_message_needs(store: Store) -> None:
         )
     )
     (bell,) = ring(store)
-    assert Ring(bell.id, id, "default", 2, 1, "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "noop") == bell
+    assert Ring(id, "default", 2, 1, "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "noop") == bell
 
 
 def test_what_is_not_due_is_not_rung(store: Store, clock: Clock) -> None:
@@ -75,7 +75,7 @@ def test_two_drains_take_different_doorbells(postgres: Store) -> None:
         first = outbox.ring(one, queue="default", limit=6)
         second = outbox.ring(other, queue="default", limit=6)
     assert (6, 4) == (len(first), len(second))
-    assert set() == {bell.id for bell in first} & {bell.id for bell in second}
+    assert set() == {bell.task_execution_id for bell in first} & {bell.task_execution_id for bell in second}
 
 
 def test_a_drain_that_rolls_back_has_rung_nothing(store: Store) -> None:
@@ -169,7 +169,8 @@ def test_several_are_postponed_at_once_each_with_its_own_reason(store: Store) ->
     store.alone(executions.create, job(), job(), job())
     first, second, _ = ring(store)
     assert 2 == store.alone(outbox.postpone, {first: "a", second: "b"})
-    assert {first.id: "a", second.id: "b"} == {row.id: row.last_error for row in rows(store, O) if row.last_error}
+    reasons = {row.task_execution_id: row.last_error for row in rows(store, O) if row.last_error}
+    assert {first.task_execution_id: "a", second.task_execution_id: "b"} == reasons
     assert 0 == store.alone(outbox.postpone, {})
 
 

@@ -33,7 +33,7 @@ def in_state(store: Store, state: PipelineStatus, name: str) -> UUID:
     if state in (PipelineStatus.COMPLETED, PipelineStatus.FAILED):
         (held,) = begin(store, effects.moved[0].id)
         bad = state == PipelineStatus.FAILED
-        settlement = executions.failed(held, BOOM) if bad else executions.completed(held, Outcome())
+        settlement = executions.Settlement.fail(held, BOOM) if bad else executions.Settlement.complete(held, Outcome())
         store.alone(executions.settle, [settlement])
     if state == PipelineStatus.PAUSED:
         store.alone(pipelines.pause, [id])

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from penstock.dal import executions, pipelines, schema
-from penstock.dal.ledger import Effects
+from penstock.dal.effects import Effects
 from penstock.dal.store import Store
 from penstock.domain.errors import InvalidInput
 from penstock.domain.executions import Job, Outcome
@@ -93,7 +93,7 @@ def test_a_failure_ends_the_pipeline_with_its_last_task_and_not_before(store: St
 def test_many_pipelines_end_in_one_statement(store: Store) -> None:
     effects = store.alone(pipelines.start, *(pipelines.NewPipeline("p", [step("a"), step("b")]) for _ in range(5)))
     held = begin(store, *effects.ids)
-    ended = store.alone(executions.settle, [executions.completed(job, Outcome()) for job in held])
+    ended = store.alone(executions.settle, [executions.Settlement.complete(job, Outcome()) for job in held])
     assert ["completed"] * 5 == [moved.status for moved in ended.pipelines]
 
 

@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from penstock.dal import executions, schema
-from penstock.dal.store import Store, Tx
+from penstock.dal.store import Store
 from penstock.domain.executions import Job, Lease, Outcome
 from penstock.domain.lifecycle import TASK, Proof, Status
 from tests.acting import MINUTE, Clock, begin, create, execution, job, rows
@@ -25,11 +25,11 @@ FENCED: dict[str, Callable[[Store, Lease | Job], Any]] = {
     "defer": lambda store, lease: store.alone(executions.defer, lease, until=store.clock()),
 }
 SETTLEMENTS: dict[str, Callable[[Store, Lease | Job], executions.Settlement]] = {
-    "complete": lambda _store, lease: executions.completed(lease, Outcome()),
-    "fail": lambda _store, lease: executions.failed(lease, BOOM),
-    "schedule_retry": lambda store, lease: executions.retried(lease, BOOM, at=store.clock()),
-    "defer": lambda store, lease: executions.deferred(lease, until=store.clock()),
-    "start": lambda _store, lease: executions.started(lease),
+    "complete": lambda _store, lease: executions.Settlement.complete(lease, Outcome()),
+    "fail": lambda _store, lease: executions.Settlement.fail(lease, BOOM),
+    "schedule_retry": lambda store, lease: executions.Settlement.retry(lease, BOOM, at=store.clock()),
+    "defer": lambda store, lease: executions.Settlement.defer(lease, until=store.clock()),
+    "start": lambda _store, lease: executions.Settlement.start(lease),
 }
 HELD = (Status.CLAIMED, Status.RUNNING)
 
@@ -113,21 +113,21 @@ def test_a_result_that_waited_for_its_recovery_comes_too_late(busy: Store, clock
     assert [] == discrepancies(busy)
 
 
-def test_a_recovery_that_waited_for_a_result_finds_nothing_to_recover(busy: Store, clock: Clock) -> None:
-    (held,) = begin(busy, *busy.alone(create, job()))
+def test_a_recovery_passes_over_what_is_being_settled(busy: Store, clock: Clock) -> None:
+    held, other = begin(busy, *busy.alone(create, job(), job()))
     clock.pass_(60 * MINUTE)
-    _, recovered = overlapping(busy, lambda tx: executions.complete(tx, held), lambda: busy.alone(executions.recover))
-    assert [] == recovered.moved
+    with busy.begin() as tx:
+        executions.complete(tx, held)
+        assert {other.id} == busy.alone(executions.recover).ids
     assert Status.COMPLETED == execution(busy, held.id).status
 
 
-def test_a_recovery_passes_over_what_was_held_on_to_while_it_waited(busy: Store, clock: Clock) -> None:
+def test_a_recovery_passes_over_what_is_held_on_to(busy: Store, clock: Clock) -> None:
     (held,) = busy.alone(executions.claim_these, busy.alone(create, job()), worker="worker", hold_for=MINUTE)
     clock.pass_(2 * MINUTE)
 
-    def hold_on(tx: Tx) -> Any:
-        return executions.heartbeat(tx, [held], hold_for=MINUTE)
-
-    _, recovered = overlapping(busy, hold_on, lambda: busy.alone(executions.recover))
-    assert [] == recovered.moved
+    with busy.begin() as tx:
+        executions.heartbeat(tx, [held], hold_for=MINUTE)
+        assert [] == busy.alone(executions.recover).moved
+    assert [] == busy.alone(executions.recover).moved
     assert held.lease == execution(busy, held.id).lease

@@ -156,11 +156,11 @@ def settled(store: Store, settle: Callable[[Any], Any]) -> UUID:
 
 
 def completed(store: Store) -> UUID:
-    return settled(store, lambda held: executions.completed(held, Outcome()))
+    return settled(store, lambda held: executions.Settlement.complete(held, Outcome()))
 
 
 def failed(store: Store) -> UUID:
-    return settled(store, lambda held: executions.failed(held, BOOM))
+    return settled(store, lambda held: executions.Settlement.fail(held, BOOM))
 
 
 REACH: dict[PipelineStatus, Callable[[Store], UUID]] = {

@@ -25,7 +25,7 @@ from penstock.domain.executions import Failure, Lease, Outcome
 from penstock.domain.lifecycle import NOTES, PIPELINE, TASK, PipelineStatus, Status
 from penstock.domain.pipelines import TriggerRule
 from penstock.domain.retry import Retry
-from tests.acting import MINUTE, Clock, begin, event_types, execution, job, only, row, rows, step, store_at
+from tests.acting import MINUTE, Clock, begin, by_hand, event_types, execution, job, only, row, rows, step, store_at
 from tests.databases import Databases, configure
 from tests.reaching import BOOM, REACH, VERBS, Stage, recover
 
@@ -58,7 +58,7 @@ def test_a_doorbell_that_was_left_behind_wakes_nothing(store: Store, clock: Cloc
         if state == Status.READY:
             continue
         id = reach(store, clock).id
-        with store.database.engine.connect() as connection:
+        with by_hand(store) as connection:
             connection.execute(
                 sa.insert(OUTBOX).values(
                     task_execution_id=id, queue="default", available_at=clock.now, ring_at=clock.now
@@ -66,7 +66,7 @@ def test_a_doorbell_that_was_left_behind_wakes_nothing(store: Store, clock: Cloc
             )
         assert id not in {held.id for held in claim(store)}
         assert ([], state) == (begin(store, id), status(store, id))
-        with store.database.engine.connect() as connection:
+        with by_hand(store) as connection:
             connection.execute(sa.delete(OUTBOX))
 
 
@@ -83,14 +83,15 @@ def test_a_repeated_settlement_changes_nothing_and_writes_nothing(store: Store) 
     (running,) = begin(store, only(store.alone(executions.create, job())))
     store.alone(executions.complete, running, Outcome({"rows": 7}))
     before = execution(store, running.id), event_types(store, running.id)
-    for settlement in (executions.completed(running, Outcome({"rows": 8})), executions.failed(running, BOOM)):
-        assert [] == store.alone(executions.settle, [settlement]).moved
+    again = store.alone(executions.settle, [executions.Settlement.complete(running, Outcome({"rows": 8}))])
+    assert [(running.id, "completed", 5)] == [(moved.id, moved.status, moved.version) for moved in again.moved]
+    assert [] == store.alone(executions.settle, [executions.Settlement.fail(running, BOOM)]).moved
     assert before == (execution(store, running.id), event_types(store, running.id))
 
 
 def test_a_settlement_that_comes_twice_in_one_batch_settles_once(store: Store) -> None:
     (running,) = begin(store, only(store.alone(executions.create, job())))
-    store.alone(executions.settle, [executions.completed(running, Outcome())] * 2)
+    store.alone(executions.settle, [executions.Settlement.complete(running, Outcome())] * 2)
     assert "completed" == status(store, running.id)
     assert 1 == event_types(store, running.id).count("TaskCompleted")
 
@@ -236,7 +237,7 @@ def test_sqlite_takes_the_write_lock_before_it_reads(databases: Databases, clock
 def test_an_identifier_is_stored_in_one_form(store: Store) -> None:
     id = only(store.alone(executions.create, job()))
     written = f"'{id}'"
-    with store.database.engine.connect() as connection:
+    with by_hand(store) as connection:
         for table, column in (("task_executions", "id"), ("task_outbox", "task_execution_id")):
             found = connection.exec_driver_sql(f"SELECT {column} FROM {table} WHERE {column} = {written}").scalar_one()
             assert str(id) == str(found)

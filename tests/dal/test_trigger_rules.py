@@ -106,7 +106,7 @@ def test_two_parents_that_end_in_one_statement_count_once_each(store: Store, rul
     for ends in ("SS", "SF", "FF"):
         started = Started(store, step("a"), step("b"), step("child", "a", "b", rule=rule))
         settlements = [
-            executions.completed(held, Outcome()) if end == "S" else executions.failed(held, BOOM)
+            executions.Settlement.complete(held, Outcome()) if end == "S" else executions.Settlement.fail(held, BOOM)
             for held, end in zip(started.begin("a", "b"), ends, strict=True)
         ]
         store.alone(executions.settle, settlements)

@@ -3,6 +3,11 @@
 While a migration runs, and after a deployment that was rolled back, the release before serves. A revision may add
 what that release does not know; what it takes away, renames or forbids, that release may need. Looked at is the SQL
 that Alembic would print for each engine, however the revision was written. What the revision itself has made is free.
+
+A function of the ledger is compared with the one before it, because its text says nothing about its callers: it stays,
+its parameters stay as they are and in their order, new ones come last and have defaults, it answers the same, and whoever
+may call it still may. PostgreSQL takes a function with another list of parameters for another function. So a revision
+that adds one drops the function and creates it again.
 """
 
 import io
@@ -13,6 +18,9 @@ from dataclasses import dataclass
 from alembic import command
 from alembic.config import Config
 from alembic.script import Script
+
+from tests.deploy import signatures
+from tests.deploy.signatures import Functions
 
 ENGINES = ("postgresql", "sqlite")
 NAME = r'(?:IF (?:NOT )?EXISTS )?(?:ONLY )?(?:\w+\.)?"?(?P<name>\w+)"?'
@@ -37,6 +45,7 @@ BREAKS: Sequence[tuple[str, str]] = (
     ("adds a constraint", rf"CREATE UNIQUE INDEX (?:CONCURRENTLY )?(?:IF NOT EXISTS )?\w+ ON {NAME}"),
     ("adds a trigger", rf"CREATE (?:OR REPLACE )?(?:CONSTRAINT )?TRIGGER .* ON {NAME}"),
     ("changes a function that refuses", rf"CREATE (?:OR REPLACE )?FUNCTION {NAME}.*RAISE EXCEPTION"),
+    ("changes an answer", rf"ALTER TYPE {NAME}.*ATTRIBUTE"),
     ("takes a function away", rf"DROP (?:FUNCTION|PROCEDURE) {NAME}"),
     ("takes a type away", rf"DROP (?:TYPE|DOMAIN|SCHEMA|SEQUENCE|ROLE) {NAME}"),
     ("takes a right away", r"REVOKE "),
@@ -64,27 +73,50 @@ def refused(config: Config, revision: Script) -> list[Break]:
     reason = getattr(revision.module, "contract", None)
     if isinstance(reason, str) and reason.strip():
         return []
-    return [each for engine in ENGINES for each in breaks(printed(config, revision, engine))]
+    return [
+        each
+        for engine in ENGINES
+        for each in breaks(printed(config, revision, engine), _functions_before(config, revision, engine))
+    ]
 
 
-def breaks(script: str) -> Iterator[Break]:
-    """What in this SQL breaks code that knows the schema before it."""
-    every = [" ".join(match.group().split()) for match in STATEMENT.finditer(script)]
-    statements = [each for each in every if not each.upper().startswith("COMMENT ON ")]
+def breaks(script: str, functions: Functions) -> Iterator[Break]:
+    """What in this SQL breaks code that knows the schema before it, which has these functions."""
+    statements = [each for each in _statements(script) if not each.upper().startswith("COMMENT ON ")]
     made = {match["name"].upper() for each in statements for match in MAKES.finditer(each.upper())}
+    now = signatures.after(statements, functions)
     for statement in statements:
+        if signatures.is_about_functions(statement, {**functions, **now}):
+            continue
         for what, pattern in BREAKS:
             found = re.search(pattern, statement.upper())
             if found and (found.groupdict().get("name") or "") not in made - _replaced(statement):
                 yield Break(what, statement)
                 break
+    for what, name in signatures.breaks(functions, now):
+        yield Break(what, name)
 
 
 def printed(config: Config, revision: Script, engine: str) -> str:
     """The SQL of one revision."""
+    return _printed(config, f"{revision.down_revision or 'base'}:{revision.revision}", engine)
+
+
+def _functions_before(config: Config, revision: Script, engine: str) -> Functions:
+    """The functions that the revisions before this one have made."""
+    if engine == "sqlite" or revision.down_revision is None:
+        return {}
+    return signatures.after(_statements(_printed(config, f"base:{revision.down_revision}", engine)), {})
+
+
+def _statements(script: str) -> list[str]:
+    return [" ".join(match.group().split()) for match in STATEMENT.finditer(script)]
+
+
+def _printed(config: Config, span: str, engine: str) -> str:
     config.attributes["url"] = f"{engine}://"
     config.output_buffer = text = io.StringIO()
-    command.upgrade(config, f"{revision.down_revision or 'base'}:{revision.revision}", sql=True)
+    command.upgrade(config, span, sql=True)
     lines = text.getvalue().splitlines()
     return "\n".join(line for line in lines if "alembic_version" not in line and not line.startswith("--"))
 

@@ -3,9 +3,11 @@
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
 import sqlalchemy as sa
@@ -100,7 +102,9 @@ def test_the_schema_is_made_by_what_is_in_the_layer_of_the_revisions(
         said = answer(built, "Migrate", "migrate.upgrade", {**environ, "DATABASE_URL": url})
         assert (None, []) == (said["from"], said["pending"])
         engine = sa.create_engine(url, poolclass=sa.NullPool)
-        assert {"task_executions", "execution_events", "task_outbox"} <= set(sa.inspect(engine).get_table_names())
+        assert {"task_executions", "execution_events", "task_outbox"} <= set(
+            sa.inspect(engine).get_table_names(schema="penstock")
+        )
 
 
 # --- it is compiled ----------------------------------------------------------------------------------------------
@@ -164,8 +168,28 @@ def test_alembic_and_the_revisions_are_in_a_layer_of_their_own(built: Artefacts)
     layer = built.layer("MigrationsLayer")
     packages = {entry.name for entry in (layer / "python").iterdir() if not entry.name.endswith(".dist-info")}
     assert {"alembic", "mako", "markupsafe"} == packages
-    revisions = {file.name for file in (ROOT / "migrations" / "versions").glob("*.py")}
-    assert revisions == {file.name for file in (layer / "migrations" / "versions").glob("*.py")}
+    assert files_in(ROOT / "migrations" / "versions", "*.py") == files_in(layer / "migrations" / "versions", "*.py")
+
+
+def test_the_layers_have_the_sql_of_the_ledger_and_of_the_revisions(built: Artefacts) -> None:
+    ledger = Path("penstock", "dal", "ledger")
+    ours, theirs = ROOT / "shared" / ledger, built.layer("SharedLayer") / "python" / ledger
+    assert files_in(ours, "*/*.sql") == files_in(theirs, "*/*.sql") != set()
+    frozen, installed = ROOT / "migrations" / "functions", built.layer("MigrationsLayer") / "migrations" / "functions"
+    assert files_in(frozen, "*/*.sql") == files_in(installed, "*/*.sql") != set()
+
+
+def test_the_wheel_has_the_sql_of_the_ledger_and_of_the_revisions(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path], cwd=ROOT, check=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    with ZipFile(wheel) as archive:
+        found = {Path(name) for name in archive.namelist() if name.endswith(".sql")}
+    ledger = {"penstock" / file for file in files_in(ROOT / "shared" / "penstock", "dal/ledger/*/*.sql")}
+    assert ledger | {"penstock" / file for file in files_in(ROOT, "migrations/functions/*/*.sql")} == found
+
+
+def files_in(folder: Path, pattern: str) -> set[Path]:
+    return {file.relative_to(folder) for file in folder.glob(pattern)}
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)

@@ -10,7 +10,7 @@ from tests.deploy.expand_contract import refused
 from tests.migrations.revisions import ROOT, revisions
 
 # Nothing ran before the first release, so nothing could break.
-FIRST_RELEASE = "0021"
+FIRST_RELEASE = "0023"
 HEAD = revisions()[-1].revision
 
 REVISION = '''
@@ -66,15 +66,17 @@ def test_the_gate_reads_the_revisions_that_there_are() -> None:
     assert {"adds a trigger", "changes a function that refuses"} == {each.what for each in refused(config, guards)}
     first = revisions()[0]
     assert [] == refused(config, first)
+    (functions,) = [revision for revision in revisions() if revision.path.endswith("_functions.py")]
+    assert [] == refused(config, functions)
 
 
 @pytest.mark.parametrize(
     ("statement", "what"),
     [
-        ("DROP TABLE sessions", "takes a table away"),
+        ("DROP TABLE penstock.sessions", "takes a table away"),
         ("DROP TABLE IF EXISTS sessions CASCADE", "takes a table away"),
         ("DROP VIEW task_overview", "takes a view away"),
-        ("ALTER TABLE tasks DROP COLUMN title", "takes a column away"),
+        ("ALTER TABLE penstock.tasks DROP COLUMN title", "takes a column away"),
         ("ALTER TABLE IF EXISTS ONLY tasks DROP title", "takes a column away"),
         ("alter table tasks\n  drop column if exists title", "takes a column away"),
         ("ALTER TABLE tasks ADD COLUMN a text, DROP COLUMN b", "takes a column away"),
@@ -92,17 +94,18 @@ def test_the_gate_reads_the_revisions_that_there_are() -> None:
         ("ALTER TABLE tasks ADD CONSTRAINT ck CHECK (length(name) < 50) NOT VALID", "adds a constraint"),
         ("ALTER TABLE tasks ADD COLUMN owner text CHECK (owner <> '')", "adds a constraint"),
         ("ALTER TABLE tasks ADD COLUMN parent uuid REFERENCES tasks (id)", "adds a constraint"),
-        ("CREATE UNIQUE INDEX CONCURRENTLY ix ON tasks (title)", "adds a constraint"),
+        ("CREATE UNIQUE INDEX CONCURRENTLY ix ON penstock.tasks (title)", "adds a constraint"),
         ("ALTER TABLE tasks ENABLE ROW LEVEL SECURITY", "hides rows"),
-        ("CREATE TRIGGER t BEFORE INSERT ON tasks FOR EACH ROW EXECUTE FUNCTION penstock_touch()", "adds a trigger"),
+        ("CREATE TRIGGER t BEFORE INSERT ON tasks FOR EACH ROW EXECUTE FUNCTION penstock.touch()", "adds a trigger"),
         (
             "CREATE OR REPLACE FUNCTION f() RETURNS trigger AS $a$ BEGIN\n  x := 1;\n  RAISE EXCEPTION 'no; never'; END $a$",
             "changes a function that refuses",
         ),
-        ("DROP FUNCTION penstock_keep()", "takes a function away"),
-        ("DROP ROLE penstock_purge", "takes a type away"),
+        ("DROP FUNCTION penstock.keep()", "takes a function away"),
+        ("ALTER TYPE penstock.effect ADD ATTRIBUTE lease uuid", "changes an answer"),
+        ("DROP ROLE penstock_purger", "takes a type away"),
         ("REVOKE INSERT ON tasks FROM PUBLIC", "takes a right away"),
-        ("DELETE FROM configurations", "deletes rows"),
+        ("DELETE FROM penstock.configurations", "deletes rows"),
         ("TRUNCATE sessions", "deletes rows"),
         ("DO $a$ BEGIN EXECUTE 'ALTER TABLE tasks DROP COLUMN title'; END $a$", "takes a column away"),
     ],
@@ -122,20 +125,113 @@ def test_what_takes_away_renames_or_forbids_is_refused(tmp_path: Path, statement
         ("ALTER TABLE tasks VALIDATE CONSTRAINT ck",),
         ("ALTER TABLE tasks ALTER COLUMN title DROP NOT NULL",),
         ("ALTER TABLE tasks ALTER COLUMN title SET DEFAULT ''",),
-        ("GRANT SELECT ON tasks TO penstock_purge",),
+        ("GRANT SELECT ON penstock.tasks TO penstock_reader",),
         ("DROP TRIGGER tasks_touch ON tasks",),
         ("COMMENT ON TABLE tasks IS 'never DROP TABLE it; not even on Sundays'",),
         (
             "CREATE TABLE owners (id uuid PRIMARY KEY)",
             "ALTER TABLE owners ADD CONSTRAINT ck CHECK (id IS NOT NULL)",
             "CREATE UNIQUE INDEX ix_owners ON owners (id)",
-            "CREATE TRIGGER t BEFORE INSERT ON owners FOR EACH ROW EXECUTE FUNCTION penstock_touch()",
+            "CREATE TRIGGER t BEFORE INSERT ON owners FOR EACH ROW EXECUTE FUNCTION penstock.touch()",
         ),
     ],
     ids=lambda statements: statements[-1][:60],
 )
 def test_what_only_adds_passes(tmp_path: Path, statements: tuple[str, ...]) -> None:
     assert [] == verdict(tmp_path, *statements)
+
+
+# --- functions of the ledger -------------------------------------------------------------------------------------
+
+RING = "penstock.ring(queue text, capacity integer)"
+RINGS = (
+    "RETURNS TABLE (task_execution_id uuid, bell_queue text, priority integer, rings integer, traceparent text,"
+    " task_type text)"
+)
+BODY = "LANGUAGE plpgsql AS $a$ BEGIN DELETE FROM penstock.task_outbox; RAISE EXCEPTION 'no'; END $a$"
+
+
+def anew(parameters: str, answer: str = RINGS) -> tuple[str, str, str]:
+    """How a revision gives ring other parameters."""
+    return (
+        "DROP FUNCTION penstock.ring(text, integer)",
+        f"CREATE FUNCTION penstock.ring({parameters}) {answer} {BODY}",
+        "GRANT EXECUTE ON FUNCTION penstock.ring TO penstock_worker",
+    )
+
+
+@pytest.mark.parametrize(
+    ("statements", "what"),
+    [
+        (("DROP FUNCTION penstock.ring(text, integer)",), "takes a function away"),
+        (("DROP FUNCTION IF EXISTS penstock.uuid7, penstock.now CASCADE",), "takes a function away"),
+        (("ALTER FUNCTION penstock.ring(text, integer) RENAME TO peal",), "renames"),
+        (anew("queue text"), "changes a parameter"),
+        (anew(""), "changes a parameter"),
+        (anew("capacity integer, queue text"), "changes a parameter"),
+        (anew("queue text, most integer"), "changes a parameter"),
+        (anew("queue text, capacity bigint"), "changes a parameter"),
+        (anew("queue text, region text DEFAULT 'a, b', capacity integer DEFAULT 1"), "changes a parameter"),
+        (anew("queue text, capacity integer, region text"), "adds a parameter without a default"),
+        (anew("queue text, capacity integer", "RETURNS integer"), "changes an answer"),
+        (
+            (f"CREATE OR REPLACE FUNCTION penstock.ring(queue text, capacity integer, a text = '') {RINGS} {BODY}",),
+            "makes a function ambiguous",
+        ),
+        (anew("queue text, capacity integer")[:2], "takes a right away"),
+        (("REVOKE EXECUTE ON FUNCTION penstock.ring(text, integer) FROM penstock_worker",), "takes a right away"),
+        (
+            (
+                f"CREATE OR REPLACE FUNCTION penstock.uuid7(a text) RETURNS uuid {BODY}",
+                "DROP FUNCTION penstock.uuid7()",
+            ),
+            "takes a function away",
+        ),
+    ],
+)
+def test_what_breaks_a_call_of_a_function_is_refused(tmp_path: Path, statements: tuple[str, ...], what: str) -> None:
+    assert what in verdict(tmp_path, *statements)
+
+
+def test_a_default_that_goes_away_is_refused(tmp_path: Path) -> None:
+    begin = "penstock.begin(worker text, ids uuid[], actor text)"
+    statements = (
+        "DROP FUNCTION penstock.begin",
+        f"CREATE FUNCTION {begin} RETURNS SETOF penstock.job {BODY}",
+        "GRANT EXECUTE ON FUNCTION penstock.begin TO penstock_worker",
+    )
+    assert ["takes a default away"] == verdict(tmp_path, *statements)
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        (f"CREATE OR REPLACE FUNCTION {RING} {RINGS} {BODY}",),
+        (
+            f"CREATE OR REPLACE FUNCTION {RING} {RINGS} {BODY}",
+            "REVOKE ALL ON FUNCTION penstock.ring(text, integer) FROM PUBLIC",
+        ),
+        (f"CREATE OR REPLACE FUNCTION penstock.ring(queue text, capacity integer DEFAULT 10) {RINGS} {BODY}",),
+        anew("queue text, capacity integer, region text DEFAULT 'a, (b'"),
+        anew("queue text, capacity integer = 10, regions text[] = ARRAY['a', 'b'], until timestamptz DEFAULT now()"),
+        (
+            f"CREATE FUNCTION penstock.peal(queue text) RETURNS integer {BODY}",
+            "REVOKE ALL ON FUNCTION penstock.peal FROM PUBLIC",
+        ),
+        ("GRANT EXECUTE ON FUNCTION penstock.ring(text, integer) TO penstock_operator",),
+    ],
+    ids=lambda statements: "; ".join(statements).replace(f" {RINGS} {BODY}", ""),
+)
+def test_what_every_call_of_a_function_survives_passes(tmp_path: Path, statements: tuple[str, ...]) -> None:
+    assert [] == verdict(tmp_path, *statements)
+
+
+def test_the_functions_as_they_are_pass_once_more(tmp_path: Path) -> None:
+    texts = [path.read_text() for path in (ROOT / "shared/penstock/dal/ledger/postgresql").glob("*.sql")]
+    assert [] == verdict(tmp_path, *texts)
+
+
+# --- how it is written -------------------------------------------------------------------------------------------
 
 
 def test_both_engines_are_looked_at(tmp_path: Path) -> None:

@@ -15,6 +15,16 @@ from tests.acting import job
 
 AS_LARGE_AS_MAY_BE = {"k": "x" * (limits.PAYLOAD - len('{"k":""}'))}
 TOO_LARGE = {"k": AS_LARGE_AS_MAY_BE["k"] + "x"}
+
+
+def nested(levels: int) -> Any:
+    """An object in an object, so many of them."""
+    value: Any = 1
+    for _ in range(levels):
+        value = {"k": value}
+    return value
+
+
 HALF, NUL = "\ud800", "\x00"
 
 
@@ -52,6 +62,8 @@ def refused(make: Callable[[], object]) -> InvalidInput:
         ("timeout_seconds", 86_400),
         ("config", AS_LARGE_AS_MAY_BE),
         ("metadata", AS_LARGE_AS_MAY_BE),
+        ("config", nested(64)),
+        ("metadata", {"many": [{}] * 1_000}),
         ("available_at", datetime(1000, 1, 1, tzinfo=UTC)),
         ("available_at", datetime(9999, 12, 31, 23, 59, 59, 999_999, UTC)),
     ],
@@ -84,6 +96,7 @@ def test_what_just_fits_is_taken(field: str, value: Any) -> None:
         ("max_attempts", 101, "from 1 to 100"),
         ("timeout_seconds", 0, "from 1 to 86,400"),
         ("timeout_seconds", 86_401, "from 1 to 86,400"),
+        ("config", nested(65), "is nested more than 64 levels deep"),
         ("config", TOO_LARGE, "is 262,145 bytes of JSON; at most 262,144"),
         ("config", ["not", "an", "object"], "must be a JSON object, not list"),
         ("config", None, "must be a JSON object, not NoneType"),

@@ -36,8 +36,9 @@ def lambda_context() -> LambdaContext:
 
 
 @pytest.fixture
-def environ(database_url: str, amazon: Amazon) -> dict[str, str]:
+def environ(database_url: str, amazon: Amazon, clock: Clock) -> dict[str, str]:
     """The environment variables of a function: its database, and the queue `default`. A test may add to it."""
+    clock.govern(database_url)
     return {"DATABASE_URL": database_url, "QUEUES": f'{{"default": "{amazon.queue("default")}"}}'}
 
 

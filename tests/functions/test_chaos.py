@@ -116,7 +116,8 @@ class Days:
 
 
 @pytest.fixture
-def environ(database_url: str) -> dict[str, str]:
+def environ(database_url: str, clock: Clock) -> dict[str, str]:
+    clock.govern(database_url)
     return {"DATABASE_URL": database_url, "QUEUES": '{"default": "https://sqs.example.com/012345678901/default"}'}
 
 

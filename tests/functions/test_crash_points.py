@@ -87,6 +87,7 @@ def staged(name: str, environ: dict[str, str], clock: Clock, killer: Killer) -> 
     scene = SCENES[name]
     queues = {queue: environ["default"].replace("default", queue) for queue in scene.queues}
     environ = environ | {"QUEUES": json.dumps(queues)}
+    clock.govern(environ["DATABASE_URL"])
     wiring.compose(environ, clock)
     store = wiring.store("tester")
     event = scene.prepare(store, clock)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ import sqlalchemy as sa
 from penstock.dal import schema
 from penstock.dal.store import Store
 from tests import pooler
-from tests.acting import Clock, begin, create, event_types, execution, job, rows, store_at
+from tests.acting import START, Clock, begin, create, event_types, execution, job, rows, store_at
 from tests.amazon import Amazon
 from tests.functions.emulator import Answer, Emulator, emulated
 from tests.functions.payloads import event
@@ -34,9 +35,14 @@ def direct(environ: dict[str, str]) -> dict[str, str]:
 
 
 @pytest.fixture
-def store(postgres_url: str) -> Iterator[Store]:
+def clock() -> Clock:
     """Long ago, so that all is due by the clock of this machine."""
-    made = store_at(postgres_url, Clock(Clock().now.replace(year=2020)))
+    return Clock(START.replace(year=2020))
+
+
+@pytest.fixture
+def store(postgres_url: str, clock: Clock) -> Iterator[Store]:
+    made = store_at(postgres_url, clock)
     yield made
     made.database.engine.dispose()
 
@@ -72,9 +78,10 @@ def test_the_drain_rings(environ: dict[str, str], store: Store, amazon: Amazon) 
     assert [str(id)] == [said["task_execution_id"] for said in amazon.said("default")]
 
 
-def test_the_sweep_sweeps(environ: dict[str, str], store: Store) -> None:
+def test_the_sweep_sweeps(environ: dict[str, str], store: Store, clock: Clock) -> None:
     (held,) = store.alone(create, job())
     begin(store, held)
+    clock.pass_(timedelta(days=1))
     with emulated("sweep.app.handler", environ) as sweep:
         answer = sweep.invoke(event("sweep.scheduled"))
     assert Answer(200, {"recovered": 1, "resumed_deferred": 0, "resumed_paused": 0}) == answer

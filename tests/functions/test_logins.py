@@ -12,7 +12,6 @@ import sqlalchemy as sa
 from migrate.app import handler
 from penstock import wiring
 from penstock.dal import executions, idempotency, retention
-from penstock.dal.guards import PURGER
 from penstock.dal.store import Store
 from penstock.dal.views import health
 from tests import servers
@@ -22,6 +21,8 @@ from tests.functions.conftest import LambdaContext
 from tests.functions.payloads import event
 
 SETTINGS = "SELECT setconfig FROM pg_db_role_setting JOIN pg_roles ON setrole = pg_roles.oid WHERE rolname = '{role}'"
+# Which the test has replaced.
+CLOCK = "the function now is not the one of this version"
 MEMBER = "SELECT pg_has_role('{member}', '{role}', 'MEMBER')"
 
 
@@ -98,25 +99,29 @@ def test_the_functions_do_their_work_and_cannot_purge(url: str, functions: str, 
         done = finish(store)
         assert "completed" == execution(store, done).status
         with store.read() as tx:
-            assert (True, True) == (health.history_protected(tx), health.schema_revision(tx) is not None)
+            assert ([CLOCK], True) == (health.weaknesses(tx), health.schema_revision(tx) is not None)
         clock.pass_(MINUTE)
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             store.alone(retention.delete_older_than, clock.now, 10)
 
 
-def test_retention_purges_and_forgets(url: str, functions: str, purger: str, clock: Clock) -> None:
+def test_retention_purges_and_forgets_and_does_no_work(url: str, functions: str, purger: str, clock: Clock) -> None:
     migrate(url, functions, purger)
-    with store_of(url, purger, clock) as store:
+    with store_of(url, functions, clock) as store:
         finish(store)
+    with store_of(url, purger, clock) as store:
         clock.pass_(MINUTE)
         assert 1 == store.alone(retention.delete_older_than, clock.now, 10).task_executions
         assert 0 == store.alone(idempotency.forget_expired, 10)
-        with store.read() as tx:
-            assert health.history_protected(tx)
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            store.alone(create, job())
 
 
 def test_a_second_time_changes_nothing(url: str, functions: str, purger: str) -> None:
-    asked = "SELECT relacl::text FROM pg_class WHERE relname IN ('task_executions', 'alembic_version') ORDER BY relname"
+    asked = """
+        SELECT relacl::text FROM pg_class WHERE relnamespace = 'penstock'::regnamespace
+            AND relname IN ('task_executions', 'alembic_version') ORDER BY relname
+    """
     answers = []
     for _ in range(2):
         migrate(url, functions, purger)
@@ -155,14 +160,16 @@ def test_a_table_of_somebody_else_in_the_same_schema_stays_closed(url: str, func
 
 def test_the_number_of_the_revision_can_be_read_and_not_written(url: str, functions: str, purger: str) -> None:
     migrate(url, functions, purger)
-    rights = "SELECT has_table_privilege('{login}', 'alembic_version', unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']))"
+    rights = """
+        SELECT has_table_privilege('{login}', 'penstock.alembic_version', unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']))
+    """
     assert [True, False, False, False] == ask(url, rights, login=functions)
 
 
 def test_an_owner_who_may_make_no_roles_lets_in_logins_that_are_there(
     url: str, functions: str, purger: str, server: str
 ) -> None:
-    """As on a server where an administrator makes them, and gives retention the role of the purge."""
+    """As on a server where an administrator makes them, and gives them their roles."""
     migrate(url, functions, purger)
     with role(server, f"owner_{uuid4().hex}", "LOGIN") as owner, psycopg.connect(server, autocommit=True) as admin:
         other = servers.create_database(server, f"owned_{uuid4().hex}")
@@ -170,7 +177,7 @@ def test_an_owner_who_may_make_no_roles_lets_in_logins_that_are_there(
         admin.execute(f"ALTER DATABASE {name} OWNER TO {owner}".encode())
         try:
             migrate(login_as(other.replace("postgresql://", "postgresql+psycopg://"), owner), functions, purger)
-            assert [True] == ask(other, MEMBER, member=purger, role=PURGER)
+            assert [True] == ask(other, MEMBER, member=purger, role="penstock_purger")
         finally:
             servers.drop_database(server, name)
 

@@ -11,7 +11,7 @@ from penstock.domain.errors import InvalidInput
 from penstock.settings import InvalidSetting
 from tests.functions.conftest import LambdaContext
 from tests.functions.payloads import event
-from tests.migrations.revisions import connected, execute, revisions, version
+from tests.migrations.revisions import VERSIONS, connected, execute, revisions, version
 
 KNOWN = [revision.revision for revision in revisions()]
 HEAD = KNOWN[-1]
@@ -45,7 +45,7 @@ def at(url: str) -> str | None:
 def move_ahead(url: str) -> None:
     """As a newer release would leave it."""
     with connected(url) as connection:
-        execute(connection, ["UPDATE alembic_version SET version_num = '9999'"])
+        execute(connection, [f"UPDATE {VERSIONS[connection.dialect.name]} SET version_num = '9999'"])
 
 
 def test_upgrade_brings_an_empty_database_to_head_and_a_second_time_does_nothing(

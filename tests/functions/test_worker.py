@@ -198,6 +198,7 @@ def test_a_body_that_is_no_doorbell_comes_back_soon_and_so_reaches_the_dead_lett
 def test_with_the_database_gone_in_mid_shift_everything_comes_back_and_nothing_is_lost(
     mapped: dict[str, str], postgres_url: str, clock: Clock, lambda_context: LambdaContext, noop: Noop
 ) -> None:
+    clock.govern(postgres_url)
     wiring.compose(mapped | {"DATABASE_URL": postgres_url, "QUEUES": ""}, clock)
     store = wiring.store("tester")
     name = make_url(postgres_url).database
@@ -233,7 +234,7 @@ def test_what_nobody_expected_is_raised_and_comes_back_soon_all_the_same(
     """Such as a database without tables: Lambda counts an error, and its alarm rings."""
     wiring.compose(mapped | {"DATABASE_URL": empty_database_url}, clock)
     payload = event("worker.batch")
-    with shortened(payload), pytest.raises(Exception, match=r"task_executions|task_outbox"):
+    with shortened(payload), pytest.raises(Exception, match=r"task_executions|task_outbox|penstock"):
         handler(payload, lambda_context)
     wiring.compose({})  # so that the database can go
 

@@ -79,7 +79,7 @@ def test_a_database_that_is_away_is_one_line(tmp_path: Path) -> None:
 def test_a_database_that_is_ahead_is_one_line(tmp_path: Path, databases: Databases) -> None:
     with databases.migrated("sqlite") as url:
         with sqlite3.connect(url.removeprefix("sqlite:///")) as connection:
-            connection.execute("UPDATE alembic_version SET version_num = '9999'")
+            connection.execute("UPDATE penstock_alembic_version SET version_num = '9999'")
         connection.close()
         code, said = refused(tmp_path, "--port", "0", DATABASE_URL=url)
     assert (1, True) == (code, "is ahead of this code: it is at revision 9999" in said)

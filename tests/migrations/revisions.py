@@ -11,6 +11,8 @@ from alembic.script import Script, ScriptDirectory
 
 ROOT = Path(__file__).parents[2]
 MIGRATIONS = ROOT / "migrations"
+# Where Alembic notes the revision.
+VERSIONS = {"sqlite": "penstock_alembic_version", "postgresql": "penstock.alembic_version"}
 
 
 def scripts() -> ScriptDirectory:
@@ -32,8 +34,11 @@ def down(revision: Script, engine: str) -> list[str]:
 
 @contextmanager
 def connected(url: str) -> Iterator[sa.Connection]:
-    """One transaction, committed at the end."""
+    """One transaction, committed at the end. Its SQL may name our tables without their schema, and write them."""
     with sa.create_engine(url, poolclass=sa.NullPool).begin() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql("SET LOCAL search_path = public, penstock")
+            connection.exec_driver_sql("SET LOCAL row_security = off")
         yield connection
 
 
@@ -43,6 +48,9 @@ def execute(connection: sa.Connection, statements: Iterable[str]) -> None:
 
 
 def version(connection: sa.Connection) -> str | None:
-    """Where the database stands."""
-    found = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+    """Where the database stands; None where nothing is noted, or nowhere to note it."""
+    schema, _, table = VERSIONS[connection.dialect.name].rpartition(".")
+    if not sa.inspect(connection).has_table(table, schema or None):
+        return None
+    found = connection.exec_driver_sql(f"SELECT version_num FROM {VERSIONS[connection.dialect.name]}").scalar()
     return found if found is None else str(found)

@@ -5,12 +5,13 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from alembic import command
+from alembic.config import Config
 from alembic.util import CommandError
 
 from tests.databases import alembic_config
 from tests.migrations.catalog import objects
-from tests.migrations.commands import alembic, more_revisions
-from tests.migrations.revisions import connected, execute, revisions, version
+from tests.migrations.commands import alembic, more_revisions, other_revisions
+from tests.migrations.revisions import connected, revisions, version
 
 HEAD = revisions()[-1].revision
 HALF: tuple[list[str], list[str]] = (
@@ -28,6 +29,7 @@ def test_a_failing_upgrade_exits_non_zero_and_leaves_the_revision_before_it(
     with connected(empty_database_url) as failed, connected(database_url) as healthy:
         assert version(failed) == HEAD
         assert objects(healthy) == objects(failed)
+        assert not sa.inspect(failed).has_table("half")
 
 
 def test_a_failing_downgrade_exits_non_zero_and_leaves_the_revision_in_place(database_url: str, tmp_path: Path) -> None:
@@ -40,17 +42,16 @@ def test_a_failing_downgrade_exits_non_zero_and_leaves_the_revision_in_place(dat
     assert code == 1
     with connected(database_url) as connection:
         assert before == (objects(connection), version(connection))
+        assert sa.inspect(connection).has_table("whole")
 
 
-def test_a_first_revision_that_fails_leaves_an_empty_database(empty_database_url: str) -> None:
+def test_a_first_revision_that_fails_leaves_an_empty_database(empty_database_url: str, tmp_path: Path) -> None:
+    code, said = alembic(empty_database_url, *other_revisions(tmp_path, HALF), "upgrade", "head")
+    assert (1, True) == (code, "half" in said)
     with connected(empty_database_url) as connection:
-        execute(connection, ["CREATE TABLE tasks (unlike INTEGER)"])
-        before = objects(connection)
-    code, said = alembic(empty_database_url, "upgrade", "head")
-    assert (1, True) == (code, "workspace_path" in said or "task_type" in said)
-    with connected(empty_database_url) as connection:
-        assert before == objects(connection)
-        assert not sa.inspect(connection).has_table("alembic_version")
+        inspector = sa.inspect(connection)
+        assert [] == inspector.get_table_names()
+        assert "penstock" not in inspector.get_schema_names()
 
 
 def test_it_says_what_it_did_and_needs_no_configuration_but_the_url(empty_database_url: str) -> None:
@@ -85,16 +86,17 @@ def test_a_connection_of_the_caller_is_migrated_and_left_open(empty_database_url
             assert version(connection) is None
 
 
-def test_a_failing_migration_is_undone_on_a_connection_in_autocommit_too(empty_database_url: str) -> None:
-    with connected(empty_database_url) as connection:
-        execute(connection, ["CREATE TABLE task_executions (unlike INTEGER)"])
+def test_a_failing_migration_is_undone_on_a_connection_in_autocommit_too(
+    empty_database_url: str, tmp_path: Path
+) -> None:
     engine = sa.create_engine(empty_database_url, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
-        config = alembic_config(empty_database_url)
+        config = Config(more_revisions(tmp_path, HALF)[1])
         config.attributes["connection"] = connection
         with pytest.raises(sa.exc.DBAPIError):
             command.upgrade(config, "head")
-        assert version(connection) == "0004"
+        assert version(connection) == HEAD
+        assert not sa.inspect(connection).has_table("half")
 
 
 def test_a_connection_inside_a_transaction_is_refused(empty_database_url: str) -> None:

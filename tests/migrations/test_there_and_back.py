@@ -35,7 +35,7 @@ def test_each_revision_goes_up_and_down_and_up_again_with_rows_in_its_tables(emp
         before = _objects(empty_database_url)
         command.upgrade(config, revision.revision)
         after = _objects(empty_database_url)
-        assert before != after
+        assert (before != after) == bool(up(revision, _engine(empty_database_url)))
         _fill(empty_database_url, _tables(after) - _tables(before))
 
         command.downgrade(config, "-1")
@@ -52,7 +52,8 @@ def test_head_goes_down_step_by_step_past_rows_in_every_table(database_url: str)
     for revision in revisions()[::-1]:
         before = _objects(database_url)
         command.downgrade(config, str(revision.down_revision or "base"))
-        assert _objects(database_url).items() < before.items()
+        after = _objects(database_url)
+        assert after.items() < before.items() if down(revision, _engine(database_url)) else after == before
     assert {} == _objects(database_url)
 
 
@@ -73,6 +74,10 @@ def test_running_down_again_changes_nothing(database_url: str) -> None:
             before = objects(connection)
             execute(connection, down(revision, connection.dialect.name))
             assert before == objects(connection)
+
+
+def _engine(url: str) -> str:
+    return sa.make_url(url).get_backend_name()
 
 
 def _objects(url: str) -> dict[str, str]:

@@ -42,11 +42,11 @@ def test_a_revision_depends_on_nothing_that_may_change(revision: Script) -> None
 
 
 @ALL
-def test_a_revision_says_what_it_is_for_and_goes_both_ways_on_both_engines(revision: Script) -> None:
+def test_a_revision_says_what_it_is_for_and_goes_both_ways(revision: Script) -> None:
     assert revision.doc
     for statements in (revision.module.UP, revision.module.DOWN):
         assert ["postgresql", "sqlite"] == sorted(statements)
-        assert all(statements.values())
+        assert any(statements.values())
 
 
 def test_every_table_has_a_row_to_be_migrated() -> None:

@@ -13,11 +13,10 @@ from typing import Any
 
 import sqlalchemy as sa
 from alembic import command
-from alembic.runtime.migration import MigrationContext
 from sqlalchemy.engine.interfaces import Dialect
 
 from tests.databases import alembic_config
-from tests.migrations.revisions import connected, scripts
+from tests.migrations.revisions import connected, scripts, version
 
 
 def doomed(commit: Callable[..., None], moment: str) -> Callable[..., None]:
@@ -51,7 +50,7 @@ def main(url: str) -> None:
     for moment in cycle(("before", "after")):
         die(url, moment)
         with connected(url) as connection:
-            stands = MigrationContext.configure(connection).get_current_revision()
+            stands = version(connection)
         print(moment, stands, flush=True)
         if stands == head:
             return

@@ -3,8 +3,11 @@
     make mutants                      all of them
     make mutants ARGS="lease_fence"   some
 
-A patch says in its first lines what it breaks. One that no longer applies is an error: the code has moved on, and the
+A patch says in its first line what it breaks. One that no longer applies is an error: the code has moved on, and the
 patch has to follow. What survives is a promise that nothing tests.
+
+Databases are made from the frozen functions of the migrations. So what a patch changes in a function of the ledger is
+copied over the frozen text as well.
 """
 
 import re
@@ -16,6 +19,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
+FUNCTIONS = "shared/penstock/dal/ledger/postgresql"
 COPIED = ("shared", "functions", "migrations", "tests", "pyproject.toml", "README.md", "docs")
 # Where what the patches break is promised.
 SUITE = ("tests/dal", "tests/properties")
@@ -39,6 +43,7 @@ def caught(patch: Path) -> bool:
             source = ROOT / part
             (shutil.copytree if source.is_dir() else shutil.copy)(source, copy / part)
         subprocess.run(["git", "apply", str(patch)], cwd=copy, check=True)
+        freeze(copy, patch)
         run = subprocess.run(
             [sys.executable, "-m", "pytest", "-q", "-x", "--no-header", *SUITE],
             cwd=copy, capture_output=True, text=True, check=False,
@@ -46,6 +51,13 @@ def caught(patch: Path) -> bool:
     killers = re.findall(r"^(?:FAILED|ERROR) (\S+)", run.stdout, re.MULTILINE)
     print(f"{patch.stem:30} {'caught by ' + ', '.join(killers[:2]) if killers else 'survived'}", flush=True)
     return bool(killers)
+
+
+def freeze(copy: Path, patch: Path) -> None:
+    """Copies the functions that this patch changes over the newest revision that has them."""
+    for name in re.findall(rf"^\+\+\+ b/{FUNCTIONS}/(\w+\.sql)$", patch.read_text(), re.MULTILINE):
+        frozen = max(copy.glob(f"migrations/functions/*/{name}"))
+        shutil.copy(copy / FUNCTIONS / name, frozen)
 
 
 if __name__ == "__main__":

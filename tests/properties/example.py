@@ -12,7 +12,7 @@ from hypothesis import assume
 from hypothesis.stateful import RuleBasedStateMachine
 
 from penstock.dal import executions, pipelines
-from penstock.dal.ledger import Effects
+from penstock.dal.effects import Effects
 from penstock.dal.outbox import Ring
 from penstock.dal.store import Store
 from penstock.domain.executions import Job
@@ -133,7 +133,8 @@ class Example(RuleBasedStateMachine):
         for moved in effects.pipelines:
             self.counts(f"pipeline {moved.status}", 1, 1)
         self.looks({*wanted, *(moved.id for moved in (*effects.children, *effects.pipelines))}, skipped=skipped)
-        assert self.seen.bells - before == {bell.id for bell in effects.bells}
+        put_up = {id for number, id in self.seen.bells.items() if number not in before}
+        assert put_up == {bell.task_execution_id for bell in effects.bells}
 
     def looks(self, moved: Collection[UUID], *, skipped: Collection[UUID] = ()) -> None:
         """Everything that must hold, after a verb that said it moved these, and skipped those of its own accord."""

@@ -8,7 +8,7 @@ from uuid import UUID
 from hypothesis.stateful import precondition, rule
 
 from penstock.dal import events, executions, pipelines
-from penstock.dal.ledger import Effects
+from penstock.dal.effects import Effects
 from penstock.domain.executions import NewExecution
 from penstock.domain.lifecycle import PIPELINE, TASK
 from penstock.domain.pipelines import Step

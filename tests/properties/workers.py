@@ -87,7 +87,7 @@ class Workers(Example):
 
     @rule(drawn=whom)
     def completes_all(self, drawn: Whom) -> None:
-        self.settles([executions.completed(job, DONE) for job in self.held("complete", drawn)])
+        self.settles([executions.Settlement.complete(job, DONE) for job in self.held("complete", drawn)])
 
     @rule(drawn=whom, ways=few)
     def settles_each_in_its_own_way(self, drawn: Whom, ways: list[int]) -> None:
@@ -125,7 +125,7 @@ class Workers(Example):
             settlements = [executions.given_up(tx, job, failure) for job in jobs]
         for job, settlement in zip(jobs, settlements, strict=True):
             final = failure is HOPELESS or job.attempt == job.max_attempts
-            assert ("fail" if final else "schedule_retry") == settlement["verb"]
+            assert ("fail" if final else "schedule_retry") == settlement.verb
         self.settles(settlements)
 
     def turn_out(self, jobs: Sequence[Job], ways: list[int]) -> None:
@@ -136,23 +136,23 @@ class Workers(Example):
         """One of the ways in which a run turns out."""
         later = self.clock.now + timedelta(seconds=number * 10)
         ways: list[Callable[[], executions.Settlement]] = [
-            lambda: executions.completed(job, DONE),
-            lambda: executions.failed(job, BOOM),
-            lambda: executions.completed(job, DONE),
-            lambda: executions.retried(job, BOOM, at=later),
-            lambda: executions.deferred(job, until=later),
-            lambda: executions.started(job),
+            lambda: executions.Settlement.complete(job, DONE),
+            lambda: executions.Settlement.fail(job, BOOM),
+            lambda: executions.Settlement.complete(job, DONE),
+            lambda: executions.Settlement.retry(job, BOOM, at=later),
+            lambda: executions.Settlement.defer(job, until=later),
+            lambda: executions.Settlement.start(job),
         ]
         return ways[number % len(ways)]()
 
     def settles(self, settlements: Sequence[executions.Settlement]) -> None:
         wanted: set[UUID] = set()
-        for each in {(each["id"], each["lease"]): each for each in reversed(settlements)}.values():
-            moves = movable(self.seen, self.clock.now, each["verb"], [(each["id"], each["lease"])])
-            self.counts(each["verb"], 1, len(moves))
+        for each in {(each.id, each.lease): each for each in reversed(settlements)}.values():
+            moves = movable(self.seen, self.clock.now, each.verb, [(each.id, each.lease)])
+            self.counts(each.verb, 1, len(moves))
             wanted |= moves
-            if moves and each["verb"] == "schedule_retry":
-                self.not_before[each["id"]] = each["due"]
+            if moves and each.verb == "schedule_retry" and each.due is not None:
+                self.not_before[each.id] = each.due
         self.moves(wanted, self.does(executions.settle, settlements))
 
     # --- falling silent, and going on later --------------------------------------------------------------------
@@ -190,7 +190,7 @@ class Workers(Example):
     def is_rung(self, moments: list[int]) -> None:
         rows = whole_moments(audible(self.seen, self.clock.now, QUEUES[0]), "ring_at", len(moments))
         rung = self.does(outbox.ring, queue=QUEUES[0], limit=len(rows))
-        assert {(row.bell, row.rings + 1) for row in rows} == {(bell.id, bell.rings) for bell in rung}
+        assert {(row.id, row.rings + 1) for row in rows} == {(bell.task_execution_id, bell.rings) for bell in rung}
         self.rung += rung
         self.counts("ring", len(rows))
         self.looks(())
@@ -199,8 +199,8 @@ class Workers(Example):
     @rule(places=few)
     def refuses_a_message(self, places: list[int]) -> None:
         bells = at(self.rung[::-1], places)
-        hanging = {(row.bell, row.rings) for row in self.seen.executions.values() if row.bell}
+        hanging = {(row.id, row.rings) for row in self.seen.executions.values() if row.bell}
         later = self.does(outbox.postpone, dict.fromkeys(bells, "throttled"))
-        assert sum((bell.id, bell.rings) in hanging for bell in bells) == later
+        assert sum((bell.task_execution_id, bell.rings) in hanging for bell in bells) == later
         self.counts("postpone", len(bells))
         self.looks(())

@@ -84,7 +84,7 @@ def begin(exchange: Here, id: Id, said: BeginRequest) -> Reply:
 
 @router.post(f"{ONE}/start", **working("start", "What was claimed begins to run"))
 def start(exchange: Here, id: Id, said: LeaseRequest) -> Reply:
-    return settle(exchange, "start", said.of(id), executions.started(said.of(id)))
+    return settle(exchange, "start", said.of(id), executions.Settlement.start(said.of(id)))
 
 
 @router.post(f"{ONE}/release", **working("release", "Gives back what was claimed and not begun"))
@@ -116,7 +116,7 @@ def heartbeat(exchange: Here, id: Id, said: HeartbeatRequest) -> Reply:
 
 @router.post(f"{ONE}/complete", **working("complete", "The work is done: its outcome stays"))
 def complete(exchange: Here, id: Id, said: CompleteRequest) -> Reply:
-    return settle(exchange, "complete", said.of(id), executions.completed(said.of(id), said.wanted))
+    return settle(exchange, "complete", said.of(id), executions.Settlement.complete(said.of(id), said.wanted))
 
 
 @router.post(
@@ -127,7 +127,7 @@ def fail(exchange: Here, id: Id, said: FailRequest) -> Reply:
 
     def act(tx: Tx) -> Done:
         if said.final:
-            settlement = executions.failed(lease, said.wanted)
+            settlement = executions.Settlement.fail(lease, said.wanted)
         else:
             settlement = executions.given_up(tx, held(tx, lease), said.wanted)
         return moved(tx, "fail", lease, executions.settle(tx, [settlement]))
@@ -137,7 +137,7 @@ def fail(exchange: Here, id: Id, said: FailRequest) -> Reply:
 
 @router.post(f"{ONE}/defer", **working("defer", "The run waits for something, and goes on at a moment"))
 def defer(exchange: Here, id: Id, said: DeferRequest) -> Reply:
-    return settle(exchange, "defer", said.of(id), executions.deferred(said.of(id), until=said.until))
+    return settle(exchange, "defer", said.of(id), executions.Settlement.defer(said.of(id), until=said.until))
 
 
 def settle(exchange: Exchange, verb: str, lease: Lease, settlement: executions.Settlement) -> Reply:

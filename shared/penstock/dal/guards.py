@@ -2,16 +2,20 @@
 
 They refuse illegal moves, any change of what has ended, and every way around that (delete, truncate, replace),
 and they keep `updated_at` for whoever writes past the ledger. History may go only while a purge of the same
-transaction is on record. The revisions hold this text frozen; a test says when the two differ.
+transaction is on record, and an execution only if it ended before the cutoff of that purge. A workflow that has been
+active keeps its definition. The revisions hold this text frozen; a test says when the two differ.
+
+On PostgreSQL a trigger calls a function of the schema `penstock`, which looks nothing up by the search path of whoever
+makes it fire.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from penstock.dal.schema import listed, metadata
+from penstock.dal.schema import RULES, listed, metadata
 from penstock.domain.lifecycle import PIPELINE, TASK, TOOL, Lifecycle
 
-PURGER = "penstock_purge"
 LIFECYCLES: Mapping[str, Lifecycle] = {
     "task_executions": TASK,
     "pipeline_executions": PIPELINE,
@@ -22,8 +26,16 @@ APPEND_ONLY = {
     "task_dependencies": ("parent_id, child_id", "rowid"),
     "annotations": ("id", "rowid"),
 }
+# Tables that PostgreSQL lets nobody write but the functions of the schema.
+LEDGER = (
+    "task_executions", "pipeline_executions", "execution_events", "task_outbox", "task_dependencies", "pause_queue",
+    "tool_executions", "purge_log",
+)  # fmt: skip
+IDENTITY = ("id", "created_at", "created_by")
 TOUCHED = ("tasks", "workflows", "sessions", "configurations", "schedules", "relay_cursors")
 NEVER_TRUNCATED = (*LIFECYCLES, *APPEND_ONLY, "purge_log")
+# What a pipeline of a workflow was started from must be found as it was.
+DEFINITION = ("name", "version", "definition")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,33 +68,69 @@ def legal(lifecycle: Lifecycle) -> str:
     )
 
 
+# What a refused DELETE says: of an execution, and of what is part of one.
+_ONLY_A_PURGE = (
+    "only a purge on record deletes, and only what ended before its cutoff",
+    "only a purge on record deletes",
+)
+
+
 # --- PostgreSQL: one function and one trigger a table ----------------------------------------------------------
 
 
 def postgresql() -> list[Guard]:
     """Every guard of PostgreSQL, in the order in which they are made."""
-    guards = [_pg_function("penstock_touch", _PG_TOUCH), _pg_function("penstock_keep", _PG_KEEP)]
-    guards.append(_pg_function("penstock_append_only", _PG_APPEND_ONLY))
-    guards.append(_pg_function("penstock_guard_purge_log", _PG_PURGE_LOG))
+    guards = [_pg_function("touch", _PG_TOUCH), _pg_function("keep", _PG_KEEP)]
+    guards.append(_pg_function("only_functions", _PG_ONLY_FUNCTIONS))
+    guards += [_pg_only_functions(table) for table in LEDGER]
+    guards.append(_pg_function("append_only", _PG_APPEND_ONLY))
     for table, lifecycle in LIFECYCLES.items():
-        guards.append(_pg_function(f"penstock_guard_{table}", _pg_guard(table, lifecycle)))
-        guards.append(_pg_trigger(table, "guard", f"penstock_guard_{table}", "BEFORE UPDATE OR DELETE"))
-    guards += [_pg_trigger(table, "guard", "penstock_append_only", "BEFORE UPDATE OR DELETE") for table in APPEND_ONLY]
-    guards.append(_pg_trigger("purge_log", "guard", "penstock_guard_purge_log", "BEFORE UPDATE OR DELETE"))
-    guards += [_pg_trigger(table, "keep", "penstock_keep", "BEFORE TRUNCATE", "STATEMENT") for table in NEVER_TRUNCATED]
-    guards += [_pg_trigger(table, "touch", "penstock_touch", "BEFORE UPDATE") for table in TOUCHED]
+        when = "BEFORE INSERT OR UPDATE OR DELETE" if table in RULES else "BEFORE UPDATE OR DELETE"
+        guards += _pg_guard(table, _pg_moves(table, lifecycle), when)
+    guards += [_pg_trigger(table, "guard", "append_only", "BEFORE UPDATE OR DELETE") for table in APPEND_ONLY]
+    guards += _pg_guard("purge_log", _PG_PURGE_LOG)
+    guards += _pg_guard("workflows", _PG_WORKFLOWS)
+    guards += _pg_guard("configurations", _PG_CONFIGURATIONS, "BEFORE INSERT OR UPDATE")
+    guards += [_pg_trigger(table, "keep", "keep", "BEFORE TRUNCATE", "STATEMENT") for table in NEVER_TRUNCATED]
+    guards += [_pg_trigger(table, "touch", "touch", "BEFORE UPDATE") for table in TOUCHED]
     return guards
 
 
+def _pg_guard(table: str, body: str, when: str = "BEFORE UPDATE OR DELETE") -> Iterator[Guard]:
+    """A function for one table, and the trigger that calls it."""
+    yield _pg_function(f"guard_{table}", body)
+    yield _pg_trigger(table, "guard", f"guard_{table}", when)
+
+
 def _pg_function(name: str, body: str) -> Guard:
-    create = f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $penstock$\n{body}$penstock$"
-    return Guard(name, "", create, f"DROP FUNCTION IF EXISTS {name}()")
+    create = (
+        f"CREATE OR REPLACE FUNCTION penstock.{name}() RETURNS trigger LANGUAGE plpgsql"
+        f" SET search_path = pg_catalog, pg_temp AS $penstock$\n{body}$penstock$"
+    )
+    return Guard(name, "", create, f"DROP FUNCTION IF EXISTS penstock.{name}()")
 
 
 def _pg_trigger(table: str, purpose: str, function: str, when: str, each: str = "ROW") -> Guard:
     name = f"{table}_{purpose}"
-    create = f"CREATE OR REPLACE TRIGGER {name} {when} ON {table} FOR EACH {each} EXECUTE FUNCTION {function}()"
-    return Guard(name, table, create, f"DROP TRIGGER IF EXISTS {name} ON {table}")
+    create = (
+        f"CREATE OR REPLACE TRIGGER {name} {when} ON penstock.{table}"
+        f" FOR EACH {each} EXECUTE FUNCTION penstock.{function}()"
+    )
+    return Guard(name, table, create, f"DROP TRIGGER IF EXISTS {name} ON penstock.{table}")
+
+
+def _pg_only_functions(table: str) -> Guard:
+    """Refuses what is written past the functions of the schema: each of them turns `row_security` off while it runs.
+
+    So does pg_restore: what was dumped can be restored. Whoever else turns it off, as the owner, does so on purpose.
+    """
+    name = f"{table}_functions"
+    create = (
+        f"CREATE OR REPLACE TRIGGER {name} BEFORE INSERT OR UPDATE OR DELETE ON penstock.{table} FOR EACH STATEMENT"
+        " WHEN (current_setting('row_security') <> 'off')"
+        " EXECUTE FUNCTION penstock.only_functions()"
+    )
+    return Guard(name, table, create, f"DROP TRIGGER IF EXISTS {name} ON penstock.{table}")
 
 
 def _pg_refuse(text: str, *values: str) -> str:
@@ -95,15 +143,15 @@ _PG_TOUCH_LINE = """  IF NEW.updated_at IS NOT DISTINCT FROM OLD.updated_at THEN
 """
 _PG_TOUCH = f"BEGIN\n{_PG_TOUCH_LINE}  RETURN NEW;\nEND\n"
 _PG_KEEP = f"BEGIN\n  {_pg_refuse('% is history; it cannot be truncated', 'TG_TABLE_NAME')}\nEND\n"
-# The schema is spelled out, so that a purge_log of the caller's own (a temporary one, say) is not believed.
-_PG_PURGING = f"""    EXECUTE format('SELECT current_user = ''{PURGER}'' AND EXISTS (SELECT 1 FROM %I.purge_log'
-      ' WHERE closed_at IS NULL AND transaction_id = pg_current_xact_id())', TG_TABLE_SCHEMA) INTO purging;
+_PG_ONLY_FUNCTIONS = """BEGIN
+  RAISE EXCEPTION '% is written by the functions of the schema penstock only', TG_TABLE_NAME
+    USING ERRCODE = 'restrict_violation', HINT = 'Call a function, such as penstock.enqueue.';
+END
 """
-_PG_APPEND_ONLY = f"""DECLARE
-  purging boolean := false;
-BEGIN
-  IF TG_OP = 'DELETE' THEN
-{_PG_PURGING}    IF purging THEN RETURN OLD; END IF;
+_PG_PURGE = "SELECT FROM penstock.purge_log p WHERE p.closed_at IS NULL AND p.transaction_id = pg_current_xact_id()"
+_PG_APPEND_ONLY = f"""BEGIN
+  IF TG_OP = 'DELETE' AND EXISTS ({_PG_PURGE}) THEN
+    RETURN OLD;
   END IF;
   {_pg_refuse("% is history; it is only ever added to, and deleted by a purge on record", "TG_TABLE_NAME")}
 END
@@ -119,15 +167,50 @@ END
 """
 
 
-def _pg_guard(table: str, lifecycle: Lifecycle) -> str:
+_PG_WORKFLOWS = f"""BEGIN
+  IF TG_OP = 'DELETE' THEN
+    IF OLD.status = 'draft' THEN
+      RETURN OLD;
+    END IF;
+    {_pg_refuse("workflows % is %; only a draft can be deleted", "OLD.id", "OLD.status")}
+  END IF;
+  IF OLD.status <> 'draft' THEN
+    IF NEW.status = 'draft' THEN
+      {_pg_refuse("workflows % is %; it cannot be a draft again", "OLD.id", "OLD.status")}
+    END IF;
+    IF {" OR ".join(f"NEW.{column} <> OLD.{column}" for column in DEFINITION)} THEN
+      {_pg_refuse("workflows % is %; it keeps its name, version and definition", "OLD.id", "OLD.status")}
+    END IF;
+  END IF;
+  RETURN NEW;
+END
+"""
+# A CHECK cannot ask this before PostgreSQL 16. The value is not repeated: it may be a secret.
+_PG_CONFIGURATIONS = f"""BEGIN
+  IF NEW.value_type = 'json' THEN
+    BEGIN
+      PERFORM NEW.value::json;
+    EXCEPTION
+      WHEN data_exception THEN
+        {_pg_refuse("configurations %: the value is not JSON", "NEW.key")}
+    END;
+  END IF;
+  RETURN NEW;
+END
+"""
+
+
+def _pg_moves(table: str, lifecycle: Lifecycle) -> str:
+    """What may happen to a row that has a state."""
     ends = listed(lifecycle.ends)
-    ended_only = f" AND OLD.status IN ({ends})" if lifecycle is not TOOL else ""
-    refuse_delete = _pg_refuse(
-        f"{table} % is %; only a purge on record deletes, and only what has ended", "OLD.id", "OLD.status"
-    )
+    refuse_delete = _pg_refuse(f"{table} % is %; {_ONLY_A_PURGE[lifecycle is TOOL]}", "OLD.id", "OLD.status")
     refuse_ended = _pg_refuse(f"{table} % is %; what has ended cannot be changed", "OLD.id", "OLD.status")
     refuse_move = _pg_refuse(f"{table} % cannot go from % to %", "OLD.id", "OLD.status", "NEW.status")
-    refuse_identity = _pg_refuse(f"{table} % keeps its id and the time of its creation", "OLD.id")
+    refuse_identity = _pg_refuse(f"{table} % keeps its id, its creator and the time of its creation", "OLD.id")
+    changed = " OR ".join(f"NEW.{name} <> OLD.{name}" for name in IDENTITY if has(table, name))
+    purged = f"EXISTS ({_PG_PURGE})"
+    if lifecycle is not TOOL:
+        purged = f"OLD.status IN ({ends}) AND EXISTS ({_PG_PURGE} AND OLD.completed_at < p.cutoff)"
     versioned = (
         f"""    IF NEW.version <= OLD.version THEN
       {_pg_refuse(f"{table} % moves only with a new version", "OLD.id")}
@@ -136,17 +219,17 @@ def _pg_guard(table: str, lifecycle: Lifecycle) -> str:
         if has(table, "version")
         else ""
     )
-    return f"""DECLARE
-  purging boolean := false;
-BEGIN
+    return f"""BEGIN
   IF TG_OP = 'DELETE' THEN
-{_PG_PURGING}    IF purging{ended_only} THEN RETURN OLD; END IF;
+    IF {purged} THEN
+      RETURN OLD;
+    END IF;
     {refuse_delete}
   END IF;
-  IF OLD.status IN ({ends}) THEN
+{_pg_rules(table)}  IF OLD.status IN ({ends}) THEN
     {refuse_ended}
   END IF;
-  IF NEW.id <> OLD.id OR NEW.created_at <> OLD.created_at THEN
+  IF {changed} THEN
     {refuse_identity}
   END IF;
   IF NEW.status <> OLD.status THEN
@@ -159,10 +242,34 @@ END
 """
 
 
+def _pg_rules(table: str) -> str:
+    """The rules of a table whose CHECKs the guard keeps: it is parsed once a session, a CHECK once a statement."""
+    if table not in RULES:
+        return ""
+    rules = {name: _of_new(table, text) for name, text in RULES[table].items()}
+    every = "\n     AND ".join(f"({text})" for text in rules.values())
+    broken = "\n".join(f"      WHEN ({text}) IS FALSE THEN '{name}'" for name, text in rules.items())
+    return f"""  IF ({every}) IS FALSE THEN
+    RAISE EXCEPTION '{table} % breaks the rule %', NEW.id, CASE
+{broken}
+    END USING ERRCODE = 'check_violation';
+  END IF;
+  IF TG_OP = 'INSERT' THEN
+    RETURN NEW;
+  END IF;
+"""
+
+
+def _of_new(table: str, text: str) -> str:
+    """A condition over the columns of a row, as one over NEW."""
+    columns = "|".join(column.name for column in metadata.tables[table].c)
+    return re.sub(rf"'[^']*'|\b({columns})\b", lambda found: f"NEW.{found[1]}" if found[1] else found[0], text)
+
+
 # --- SQLite: a trigger a rule, since a trigger there can only refuse ---------------------------------------------
 
 _CLOCK = "strftime('%Y-%m-%dT%H:%M:%f000Z', 'now')"
-_PURGING = "EXISTS (SELECT 1 FROM purge_log WHERE closed_at IS NULL)"
+_PURGE = "SELECT 1 FROM purge_log WHERE closed_at IS NULL"
 
 
 def sqlite() -> list[Guard]:
@@ -172,9 +279,10 @@ def sqlite() -> list[Guard]:
         guards.append(
             _lite_trigger(table, "keep", "BEFORE UPDATE", "", f"{table} is history; it is only ever added to")
         )
-        guards.append(_lite_delete(table, _PURGING))
+        guards.append(_lite_delete(table, f"EXISTS ({_PURGE})", _ONLY_A_PURGE[1]))
         guards.append(_lite_replace(table, keys))
     guards += _lite_purge_log()
+    guards += _lite_workflows()
     return guards + [_lite_touch(table) for table in TOUCHED]
 
 
@@ -188,14 +296,8 @@ def _lite_trigger(table: str, purpose: str, event: str, when: str, refusal: str)
     return Guard(name, table, create, f"DROP TRIGGER IF EXISTS {name}")
 
 
-def _lite_delete(table: str, unless: str) -> Guard:
-    return _lite_trigger(
-        table,
-        "delete",
-        "BEFORE DELETE",
-        f"NOT ({unless})",
-        f"{table} is history; only a purge on record deletes, and only what has ended",
-    )
+def _lite_delete(table: str, unless: str, refusal: str) -> Guard:
+    return _lite_trigger(table, "delete", "BEFORE DELETE", f"NOT ({unless})", f"{table} is history; {refusal}")
 
 
 def _lite_replace(table: str, keys: Iterable[str]) -> Guard:
@@ -245,9 +347,9 @@ def _lite_guard(table: str, lifecycle: Lifecycle) -> Iterator[Guard]:
     yield _lite_trigger(
         table,
         "identity",
-        "BEFORE UPDATE OF id, created_at",
-        "NEW.id <> OLD.id OR NEW.created_at <> OLD.created_at",
-        f"{table} keeps its id and the time of its creation",
+        f"BEFORE UPDATE OF {', '.join(name for name in IDENTITY if has(table, name))}",
+        " OR ".join(f"NEW.{name} <> OLD.{name}" for name in IDENTITY if has(table, name)),
+        f"{table} keeps its id, its creator and the time of its creation",
     )
     moving = f"NEW.status <> OLD.status AND NOT ({legal(lifecycle)})"
     yield _lite_trigger(table, "move", "BEFORE UPDATE OF status", moving, f"{table} cannot go there from its state")
@@ -256,7 +358,10 @@ def _lite_guard(table: str, lifecycle: Lifecycle) -> Iterator[Guard]:
         yield _lite_trigger(
             table, "version", "BEFORE UPDATE OF status", stale, f"{table} moves only with a new version"
         )
-    yield _lite_delete(table, _PURGING if lifecycle is TOOL else f"{ended} AND {_PURGING}")
+    purged = (
+        f"EXISTS ({_PURGE})" if lifecycle is TOOL else f"{ended} AND EXISTS ({_PURGE} AND OLD.completed_at < cutoff)"
+    )
+    yield _lite_delete(table, purged, _ONLY_A_PURGE[lifecycle is TOOL])
     yield _lite_replace(table, ("id", "rowid"))
 
 
@@ -266,3 +371,22 @@ def _lite_purge_log() -> Iterator[Guard]:
     yield _lite_trigger("purge_log", "keep", "BEFORE UPDATE", f"NOT ({closing})", refusal)
     yield _lite_trigger("purge_log", "delete", "BEFORE DELETE", "", refusal)
     yield _lite_replace("purge_log", ("id", "rowid"))
+
+
+def _lite_workflows() -> Iterator[Guard]:
+    published = "OLD.status <> 'draft'"
+    yield _lite_trigger("workflows", "delete", "BEFORE DELETE", published, "workflows: only a draft can be deleted")
+    again = f"{published} AND NEW.status = 'draft'"
+    refusal = "workflows: what has been active cannot be a draft again"
+    yield _lite_trigger("workflows", "published", "BEFORE UPDATE OF status", again, refusal)
+    changed = f"{published} AND ({' OR '.join(f'NEW.{column} <> OLD.{column}' for column in DEFINITION)})"
+    yield _lite_trigger(
+        "workflows",
+        "definition",
+        f"BEFORE UPDATE OF {', '.join(DEFINITION)}",
+        changed,
+        "workflows: what has been active keeps its name, version and definition",
+    )
+    same = "id = NEW.id OR (name = NEW.name AND version = NEW.version) OR rowid = NEW.rowid"
+    taken = f"EXISTS (SELECT 1 FROM workflows WHERE status <> 'draft' AND ({same}))"
+    yield _lite_trigger("workflows", "replace", "BEFORE INSERT", taken, "workflows: only a draft can be replaced")

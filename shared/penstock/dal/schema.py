@@ -1,5 +1,8 @@
 """Every table, as SQLAlchemy Core. What is legal comes from the lifecycle; what an engine needs, from the dialect.
 
+They are described without a schema. On PostgreSQL they are in the schema `penstock`, where the engine of
+`open_database` and the compiled queries look for them.
+
 An index is here because a query of the views, of a verb or of a foreign key uses it: each one costs on every
 write. `docs/adr/0005-indexes-earn-their-place.md` says which one serves what, and which of the usual ones are absent.
 """
@@ -14,16 +17,22 @@ from penstock.dal.dialect import (
     BY_RANGE,
     CONTAINMENT,
     NEVER_REUSED,
+    ROOM_FOR_UPDATES,
     Id,
     Instant,
     Json,
     Names,
     Serial,
     Xid,
+    boolean_checks,
     clock_now,
+    fitting_checks,
+    id_of_number,
     json_checks,
+    kept_elsewhere,
+    login_name,
+    only_on_files,
     partial_index,
-    random_id,
     transaction_number,
 )
 from penstock.domain import limits
@@ -31,7 +40,7 @@ from penstock.domain.lifecycle import NOTES, PIPELINE, TASK, TOOL, Status
 from penstock.domain.pipelines import TriggerRule
 
 # What this code needs at least; the tables below are those of this revision.
-REVISION = "0021"
+REVISION = "0023"
 
 metadata = sa.MetaData(
     naming_convention={
@@ -87,6 +96,11 @@ def document(name: str) -> Column[Any]:
     return Column(name, Json, nullable=False, server_default=sa.text("'{}'"))
 
 
+def references(table: str, column: str) -> sa.ForeignKeyConstraint:
+    """A foreign key that PostgreSQL does without: there only functions write the table, and they write what is there."""
+    return only_on_files(sa.ForeignKeyConstraint([column], [f"{table}.id"], ondelete="RESTRICT"))
+
+
 def descending(column: str) -> ColumnElement[Any]:
     """A column of an index, largest first."""
     return sa.column(column).desc()
@@ -113,6 +127,7 @@ tasks = Table(
     *json_checks("tasks", "config", of_objects=True),
     *json_checks("tasks", "metadata", of_objects=False),
     *json_checks("tasks", "retry", of_objects=True),
+    *boolean_checks("tasks", "requires_approval"),
     between("tasks", "priority", limits.PRIORITY),
     between("tasks", "max_attempts", limits.ATTEMPTS),
     between("tasks", "timeout_seconds", limits.TIMEOUT_SECONDS),
@@ -133,6 +148,7 @@ workflows = Table(
     sa.UniqueConstraint("name", "version"),
     *json_checks("workflows", "definition", of_objects=True),
     one_of("workflows", "status", ("draft", "active", "paused", "archived")),
+    rule("workflows", "version", "version > 0"),
     Index("ix_workflows_status", "status"),
 )
 
@@ -201,46 +217,51 @@ task_executions = Table(
     number("sequence"),
     Column("task_type", Text, nullable=False),
     Column("queue", Text, nullable=False, server_default="default"),
-    Column("status", Text, nullable=False, server_default="pending"),
     document("config"),
     Column("metadata", Json),
     Column("workspace_path", Text),
     number("priority", 3),
-    number("attempt", 1),
     number("max_attempts", 3),
     Column("retry", Json),
     number("timeout_seconds", 300),
     flag("requires_approval"),
     Column("trigger_rule", Text, nullable=False, server_default="all_success"),
     flag("failure_handled"),
+    Column("created_by", Text, nullable=False),
+    Column("retry_of", Id()),
+    Column("traceparent", Text),
+    *written("created_at"),
+    # What changes comes last: PostgreSQL then logs an update without the part of the row before it.
     number("waiting_on"),
     number("parents_succeeded"),
     number("parents_failed"),
     number("parents_skipped"),
+    number("recoveries"),
+    number("attempt", 1),
+    Column("approved_by", Text),
+    Column("approved_at", Instant()),
+    Column("status", Text, nullable=False, server_default="pending"),
+    number("version", 1),
+    *written("updated_at"),
+    Column("started_at", Instant()),
     Column("worker_id", Text),
     Column("lease", Id()),
     Column("lease_expires_at", Instant()),
-    number("recoveries"),
+    # The lease under which it was last settled: a settlement that comes again is answered again.
+    Column("settled_lease", Id()),
     Column("resume_at", Instant()),
-    Column("services_touched", Names),
+    Column("completed_at", Instant()),
     Column("outcome", Json),
+    Column("services_touched", Names),
     Column("suggestions", Json),
     Column("error", Text),
-    Column("created_by", Text, nullable=False),
-    Column("approved_by", Text),
-    Column("approved_at", Instant()),
-    Column("retry_of", Id()),
-    Column("traceparent", Text),
-    *written("created_at", "updated_at"),
-    Column("started_at", Instant()),
-    Column("completed_at", Instant()),
-    number("version", 1),
     *json_checks("task_executions", "config", of_objects=True),
     *json_checks("task_executions", "metadata", of_objects=False),
     *json_checks("task_executions", "retry", of_objects=True),
     *json_checks("task_executions", "outcome", of_objects=True),
     *json_checks("task_executions", "services_touched", of_objects=False),
     *json_checks("task_executions", "suggestions", of_objects=False),
+    *boolean_checks("task_executions", "requires_approval", "failure_handled"),
     one_of("task_executions", "status", TASK.states),
     one_of("task_executions", "trigger_rule", TriggerRule),
     between("task_executions", "priority", limits.PRIORITY),
@@ -282,6 +303,7 @@ task_executions = Table(
     partial_index(
         "ix_task_executions_services_touched", "services_touched", where="services_touched IS NOT NULL", **CONTAINMENT
     ),
+    **ROOM_FOR_UPDATES,
 )
 
 task_dependencies = Table(
@@ -303,17 +325,21 @@ execution_events = Table(
     "execution_events",
     metadata,
     Column("sequence_num", Serial, sa.Identity(always=True), primary_key=True),
-    Column("id", Id(), nullable=False, server_default=random_id()),
-    Column("pipeline_execution_id", Id(), ForeignKey("pipeline_executions.id", ondelete="RESTRICT")),
-    Column("task_execution_id", Id(), ForeignKey("task_executions.id", ondelete="RESTRICT")),
+    # Made of the number, so that it is unique without an index of its own.
+    Column("id", Id(), sa.Computed(id_of_number(sa.column("sequence_num")), persisted=True)),
+    Column("pipeline_execution_id", Id()),
+    Column("task_execution_id", Id()),
     Column("event_type", Text, nullable=False),
     Column("to_status", Text),
     Column("version", sa.Integer),
     document("event_data"),
     Column("worker_id", Text),
     Column("actor", Text, nullable=False),
+    Column("login", Text, server_default=login_name()),
     *written("created_at"),
     Column("transaction_id", Xid, server_default=transaction_number()),
+    references("pipeline_executions", "pipeline_execution_id"),
+    references("task_executions", "task_execution_id"),
     *json_checks("execution_events", "event_data", of_objects=True),
     one_of("execution_events", "event_type", EVENT_TYPES),
     rule("execution_events", "noted", f"(version IS NULL) = (event_type IN ({listed(NOTES)}))"),
@@ -345,9 +371,7 @@ task_outbox = Table(
     "task_outbox",
     metadata,
     Column("id", Serial, sa.Identity(always=True), primary_key=True),
-    Column(
-        "task_execution_id", Id(), ForeignKey("task_executions.id", ondelete="RESTRICT"), nullable=False, unique=True
-    ),
+    Column("task_execution_id", Id(), nullable=False, unique=True),
     Column("queue", Text, nullable=False),
     number("priority", 3),
     *written("available_at", "ring_at"),
@@ -355,6 +379,7 @@ task_outbox = Table(
     Column("last_error", Text),
     Column("traceparent", Text),
     *written("created_at"),
+    references("task_executions", "task_execution_id"),
     between("task_outbox", "priority", limits.PRIORITY),
     rule("task_outbox", "ring_at", "ring_at >= available_at"),
     Index("ix_task_outbox_claim", "queue", "priority", "available_at", "id"),
@@ -414,6 +439,7 @@ sessions = Table(
     Column("metadata", Json),
     *written("created_at", "updated_at", "last_heartbeat"),
     *json_checks("sessions", "metadata", of_objects=True),
+    *boolean_checks("sessions", "is_active"),
     one_of("sessions", "connection_type", ("websocket", "http", "grpc", "local")),
     Index("ix_sessions_client_id", "client_id"),
     partial_index("ix_sessions_user_id", "user_id", where="user_id IS NOT NULL"),
@@ -429,7 +455,9 @@ configurations = Table(
     Column("description", Text),
     flag("is_secret"),
     *written("created_at", "updated_at"),
+    *boolean_checks("configurations", "is_secret"),
     one_of("configurations", "value_type", ("string", "integer", "float", "boolean", "json")),
+    *fitting_checks("configurations", "value", "value_type"),
 )
 
 schedules = Table(
@@ -450,6 +478,7 @@ schedules = Table(
     Column("last_run_at", Instant()),
     *written("created_at", "updated_at"),
     *json_checks("schedules", "input", of_objects=True),
+    *boolean_checks("schedules", "is_enabled"),
     one_of("schedules", "catch_up", ("skip", "run_once", "run_all")),
     rule("schedules", "target", "(task_id IS NULL) <> (workflow_id IS NULL)"),
     partial_index("ix_schedules_next_run_at", "next_run_at", where="next_run_at IS NOT NULL"),
@@ -553,3 +582,12 @@ relay_cursors = Table(
     Column("position", sa.BigInteger, nullable=False, server_default=sa.text("0")),
     *written("created_at", "updated_at"),
 )
+
+
+# On PostgreSQL a CHECK is parsed anew for each statement. Where every job pays for that, the guard of the table keeps
+# the rules instead, or nobody but the functions of the ledger can write the table. SQLite keeps them as CHECKs.
+GUARDED = ("task_executions",)
+WRITTEN_BY_FUNCTIONS = ("execution_events", "task_outbox")
+RULES = {name: kept_elsewhere(metadata.tables[name]) for name in GUARDED}
+for _name in WRITTEN_BY_FUNCTIONS:
+    kept_elsewhere(metadata.tables[_name])

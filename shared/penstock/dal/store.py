@@ -5,7 +5,8 @@
     store.alone(executions.complete, ...)  one verb; one round trip where the engine allows
     tx = store.join(connection)          inside the caller's transaction, which stays the caller's
 
-Time stands still in a transaction: `tx.now` is read once. Clock, ids, chance and actor are handed in.
+`tx.now` is read once for each transaction. On PostgreSQL it goes on no record: there each call of the ledger reads the
+server's clock. Clock, ids, chance and actor are handed in.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -16,7 +17,9 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from uuid import UUID
 
 from penstock.dal import dialect
-from penstock.dal.dialect import Session, Statement
+from penstock.dal.dialect import Query, Rows, Session
+from penstock.dal.effects import Effects, Moved
+from penstock.dal.ledger.verb import Verb
 from penstock.domain import limits
 
 P = ParamSpec("P")
@@ -40,10 +43,21 @@ class Tx:
     chance: Callable[[], float]
     ring_grace: timedelta = timedelta(0)
 
-    def run(self, statement: Statement, params: Mapping[str, Any] | None = None) -> list[Any]:
-        """The rows that a statement returns; it may use the moment and the actor of the transaction."""
-        known = {"now": self.now, "actor": self.actor, "ring_grace": self.ring_grace.total_seconds()}
-        return self.session.run(statement, {**known, **(params or {})})
+    def run(self, query: Query, params: Mapping[str, Any] | None = None) -> list[Any]:
+        """The rows of a query; it may use the moment of the transaction."""
+        return self.session.run(query, {"now": self.now, **(params or {})})
+
+    def call(self, verb: Verb[T], **arguments: Any) -> list[T]:
+        """Calls a verb of the ledger; the rows of its answer."""
+        return [verb.decoded(values) for values in self.answer(verb, **arguments)]
+
+    def answer(self, verb: Verb[Any], **arguments: Any) -> Rows:
+        """Calls a verb of the ledger; its answer as the database sends it."""
+        return self.session.call(verb.name, arguments, verb.columns, self.now, self.new_id)
+
+    def move(self, verb: Verb[Moved], **arguments: Any) -> Effects:
+        """Calls a verb that moves something, in the name of the actor; what it changed."""
+        return Effects.of(self.call(verb, **arguments, actor=self.actor, ring_grace=self.ring_grace))
 
     @property
     def spans(self) -> bool:

@@ -12,6 +12,7 @@ QUEUE = 80
 PATH = 1_000
 TEXT = 10_000
 PAYLOAD = 256 * 1024
+DEPTH = 64
 PRIORITY = (1, 5)
 ATTEMPTS = (1, 100)
 TIMEOUT_SECONDS = (1, 86_400)
@@ -85,7 +86,7 @@ def instant(field: str, value: datetime) -> datetime:
 
 
 def payload(field: str, value: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A JSON object of at most 256 KiB."""
+    """A JSON object of at most 256 KiB, nested at most 64 levels deep."""
     if not isinstance(value, Mapping):
         raise InvalidInput(field, f"must be a JSON object, not {type(value).__name__}")
     encoded = _json(field, value)
@@ -127,7 +128,22 @@ def _json(field: str, value: Mapping[str, Any]) -> str:
         raise InvalidInput(field, "contains a NUL character, which no database can hold; remove it")
     if "\\ud" in encoded:
         _encodable(field, json.dumps(value, ensure_ascii=False))
+    if encoded.count("[") + encoded.count("{") > DEPTH and _depth(value) > DEPTH:
+        raise InvalidInput(field, f"is nested more than {DEPTH} levels deep; flatten it, or pass it as text")
     return encoded
+
+
+def _depth(value: Any) -> int:
+    """How many levels of objects and lists a JSON value has; no more than one too many are counted."""
+    deepest, level = 0, [value]
+    while level and deepest <= DEPTH:
+        level = [part for each in level for part in _parts(each) if isinstance(part, Mapping | list | tuple)]
+        deepest += 1
+    return deepest
+
+
+def _parts(value: Any) -> Collection[Any]:
+    return value.values() if isinstance(value, Mapping) else value
 
 
 def _texts(value: Any) -> str:

@@ -4,8 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from graphlib import CycleError, TopologicalSorter
+from typing import Any
+from uuid import UUID
 
-from penstock.domain import limits
+from penstock.domain import limits, trace
 from penstock.domain.errors import InvalidInput
 from penstock.domain.executions import NewExecution
 
@@ -68,6 +70,27 @@ class Graph:
         ordered = _sorted(by_name)
         handled = frozenset(p for s in steps if s.trigger_rule in HANDLES_FAILURE for p in s.depends_on)
         return cls(tuple(ordered), handled)
+
+
+@dataclass(frozen=True, slots=True)
+class NewPipeline:
+    """A pipeline that is wanted: a name and a checked graph."""
+
+    name: str
+    steps: Sequence[Step]
+    input: Mapping[str, Any] = field(default_factory=dict)
+    workflow_id: UUID | None = None
+    workflow_version: int | None = None
+    retry_of: UUID | None = None
+    traceparent: str | None = None
+    graph: Graph = field(init=False)
+
+    def __post_init__(self) -> None:
+        limits.name("name", self.name)
+        limits.payload("input", self.input)
+        if self.traceparent is not None:
+            object.__setattr__(self, "traceparent", trace.traceparent("traceparent", self.traceparent))
+        object.__setattr__(self, "graph", Graph.of(self.steps))
 
 
 def _distinct(steps: Iterable[Step]) -> dict[str, Step]:

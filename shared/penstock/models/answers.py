@@ -179,6 +179,7 @@ class ExecutionEvent(Answer):
     event_data: Document
     worker_id: str | None
     actor: str
+    login: str | None
     created_at: datetime
 
 

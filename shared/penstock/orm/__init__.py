@@ -4,11 +4,15 @@
         session.scalars(select(TaskExecution).where(TaskExecution.status == "failed"))
 
 They are for reading. Writing goes through the verbs of `penstock.dal`, inside the same session where that is wanted
-(`store.join(session)`): a verb changes state, event and doorbell together. What an ORM flush changes behind their
-back, the guards in the database judge: an illegal move, or any change of what has ended, is an IntegrityError.
+(`store.join(session)`): a verb changes state, event and doorbell together. An ORM flush that changes the ledger behind
+their back is an IntegrityError: PostgreSQL refuses any, SQLite an illegal move and any change of what has ended.
 
-A column `metadata` is the attribute `metadata_`, as SQLAlchemy keeps the plain name for itself. The lease of an
-execution is not mapped: it is the secret of whoever holds it.
+The classes name no schema. On PostgreSQL the engine of a store looks for them in `penstock`; an engine of your own does
+with `create_engine(url, execution_options={"schema_translate_map": {None: "penstock"}})`, where your own tables then say
+their schema, such as `public`.
+
+A column `metadata` is the attribute `metadata_`, as SQLAlchemy keeps the plain name for itself. The leases of an
+execution are not mapped: they are the secret of whoever holds it.
 """
 
 from penstock.orm.catalogue import Schedule, ScheduleRun, Task, TaskOverview, Workflow, WorkflowTask

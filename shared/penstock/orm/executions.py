@@ -45,7 +45,7 @@ class TaskExecution(Row):
     """One run of a task, with its retries."""
 
     __table__ = E
-    __mapper_args__ = {"exclude_properties": ["lease"]}  # noqa: RUF012 - as SQLAlchemy wants it
+    __mapper_args__ = {"exclude_properties": ["lease", "settled_lease"]}  # noqa: RUF012 - as SQLAlchemy wants it
 
     id: Mapped[UUID]
     pipeline_execution_id: Mapped[UUID | None]
@@ -126,6 +126,7 @@ class ExecutionEvent(Row):
     event_data: Mapped[Document]
     worker_id: Mapped[str | None]
     actor: Mapped[str]
+    login: Mapped[str | None]
     created_at: Mapped[datetime]
     transaction_id: Mapped[int | None]
 

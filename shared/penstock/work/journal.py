@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from penstock.dal.executions import Settlement
 from penstock.domain import trace
 from penstock.domain.executions import Job
+from penstock.domain.settlements import Settlement
 from penstock.work.context import Log, trace_of
 
 COUNTED = {"complete": "Completed", "fail": "Failed", "schedule_retry": "Retried", "defer": "Deferred"}
@@ -57,8 +57,8 @@ class Journal:
 
     def settled(self, job: Job, settlement: Settlement, took: timedelta) -> None:
         """How a run went, as the database has it."""
-        done = COUNTED[settlement["verb"]]
-        say = self.logger.info if settlement["error"] is None else self.logger.warning
+        done = COUNTED[settlement.verb]
+        say = self.logger.info if settlement.error is None else self.logger.warning
         say(done, extra={**keys_of(job), "seconds": took.total_seconds(), **_facts(settlement)})
         self.measure(**{done: 1, "RunSeconds": took.total_seconds()})
 
@@ -74,4 +74,4 @@ class Journal:
 
 
 def _facts(settlement: Settlement) -> dict[str, Any]:
-    return {name: str(value) for name, value in settlement["data"].items()}
+    return {name: str(value) for name, value in (settlement.data or {}).items()}

@@ -7,11 +7,11 @@ from functools import partial
 from typing import Any
 
 from penstock.dal import executions
-from penstock.dal.executions import Settlement
 from penstock.dal.store import Tx
 from penstock.domain import limits
 from penstock.domain.errors import InvalidInput
 from penstock.domain.executions import Failure, Job, Outcome
+from penstock.domain.settlements import Settlement
 from penstock.work.deadline import Deadline, OutOfTime
 
 Settling = Callable[[Tx], Settlement]
@@ -40,7 +40,7 @@ def run(job: Job, deadline: Deadline, function: Callable[[], Any], touched: Sequ
         outcome = deadline.run(lambda: outcome_of(function(), touched))
     except Deferral as deferral:
         until = deferral.until
-        return lambda _: executions.deferred(job, until=until)
+        return lambda _: Settlement.defer(job, until=until)
     except OutOfTime as error:
         return give_up(job, failure_of(error, touched, "Timeout"))
     except Fail as error:
@@ -51,7 +51,7 @@ def run(job: Job, deadline: Deadline, function: Callable[[], Any], touched: Sequ
         raise
     except BaseException as error:  # noqa: BLE001 - whatever it is, an attempt has failed, and that goes on record
         return give_up(job, failure_of(error, touched))
-    return lambda _: executions.completed(job, outcome)
+    return lambda _: Settlement.complete(job, outcome)
 
 
 def give_up(job: Job, failure: Failure) -> Settling:
@@ -61,7 +61,7 @@ def give_up(job: Job, failure: Failure) -> Settling:
 
 def fail(job: Job, failure: Failure) -> Settling:
     """It has failed for good."""
-    return lambda _: executions.failed(job, failure)
+    return lambda _: Settlement.fail(job, failure)
 
 
 class InvalidOutcome(Exception):

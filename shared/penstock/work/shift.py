@@ -13,10 +13,11 @@ from uuid import UUID
 
 from penstock.dal import executions
 from penstock.dal.dialect import is_away
-from penstock.dal.executions import Effects, Settlement
+from penstock.dal.effects import Effects
 from penstock.dal.store import Store, Tx
 from penstock.domain import limits
 from penstock.domain.executions import Failure, Job
+from penstock.domain.settlements import Settlement
 from penstock.work import registry
 from penstock.work.context import Context
 from penstock.work.deadline import Deadline
@@ -90,7 +91,7 @@ class Shift:
             if job.id in effects.ids:
                 self.journal.settled(job, settlement, took)
             else:
-                self.journal.lost(job, settlement["verb"])
+                self.journal.lost(job, settlement.verb)
             self.ring(effects)
         if following is None or following.id in effects.ids:
             return following
@@ -132,5 +133,5 @@ class Shift:
 def settle(tx: Tx, settling: Settling, following: Job | None) -> tuple[Settlement, Effects]:
     """Settles a run, and starts the next one in the same statement."""
     settlement = settling(tx)
-    rider = [] if following is None else [executions.started(following)]
+    rider = [] if following is None else [Settlement.start(following)]
     return settlement, executions.settle(tx, [settlement, *rider])

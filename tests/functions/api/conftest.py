@@ -13,8 +13,9 @@ from tests.functions.gateway import Client
 
 
 @pytest.fixture
-def environ(database_url: str) -> dict[str, str]:
+def environ(database_url: str, clock: Clock) -> dict[str, str]:
     """A database, and no queues: nobody is rung. Who comes with a token needs a scope."""
+    clock.govern(database_url)
     return {"DATABASE_URL": database_url, "REQUIRED_SCOPE": SCOPE}
 
 

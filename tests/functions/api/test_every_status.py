@@ -7,11 +7,14 @@ from uuid import uuid4
 
 import pytest
 
+from penstock.dal import schema
 from penstock.dal.store import Store
 from penstock.http.arrivals import LARGEST_BODY
+from tests.acting import run
 from tests.functions.api.documentation import Operation, operations
 from tests.functions.api.scenes import CASES, Ask, Scene
 from tests.functions.gateway import NOBODY, Answer, Client, token
+from tests.migrations.revisions import VERSIONS
 
 Reach = Callable[["Sender"], Answer]
 TEXT = {"content-type": "text/plain"}
@@ -58,21 +61,21 @@ class Sender:
 @contextmanager
 def renamed(store: Store, old: str, new: str) -> Iterator[None]:
     """The column that says which revision the schema has, under another name."""
-    with store.database.engine.connect() as connection:
-        connection.exec_driver_sql(f"ALTER TABLE alembic_version RENAME COLUMN {old} TO {new}")
+    run(store, f"ALTER TABLE {_versions(store)} RENAME COLUMN {old} TO {new}")
     yield
-    with store.database.engine.connect() as connection:
-        connection.exec_driver_sql(f"ALTER TABLE alembic_version RENAME COLUMN {new} TO {old}")
+    run(store, f"ALTER TABLE {_versions(store)} RENAME COLUMN {new} TO {old}")
 
 
 @contextmanager
 def behind(store: Store) -> Iterator[None]:
     """A schema that waits for a migration."""
-    with store.database.engine.connect() as connection:
-        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
+    run(store, f"UPDATE {_versions(store)} SET version_num = '0001'")
     yield
-    with store.database.engine.connect() as connection:
-        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0021'")
+    run(store, f"UPDATE {_versions(store)} SET version_num = '{schema.REVISION}'")
+
+
+def _versions(store: Store) -> str:
+    return VERSIONS[store.database.engine.dialect.name]
 
 
 def broken(send: Sender) -> Answer:
@@ -118,6 +121,5 @@ def test_an_operation_answers_with_every_status_that_is_documented(
 
 def _cleared(scene: Scene) -> Scene:
     """Nothing of the status before is in the way: names of tasks are free again."""
-    with scene.store.database.engine.connect() as connection:
-        connection.exec_driver_sql("UPDATE tasks SET name = id || name")
+    run(scene.store, "UPDATE tasks SET name = id || name")
     return scene

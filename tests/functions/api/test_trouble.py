@@ -12,23 +12,19 @@ from api.app import handler
 from penstock import telemetry, wiring
 from penstock.dal import schema
 from penstock.dal.store import Store
-from tests.acting import Clock, rows
+from tests.acting import Clock, rows, run
 from tests.amazon import Amazon
 from tests.databases import Databases
 from tests.functions.api.documentation import judge
 from tests.functions.api.scenes import SCOPE, Scene
 from tests.functions.gateway import TRACEPARENT, Client
+from tests.migrations.revisions import VERSIONS as NOTED
 
 VERSIONS = Path(__file__).parents[3] / "migrations" / "versions"
 
 
-def execute(store: Store, statement: str) -> None:
-    with store.database.engine.connect() as connection:
-        connection.exec_driver_sql(statement)
-
-
 def migrate(store: Store, revision: str) -> None:
-    execute(store, f"UPDATE alembic_version SET version_num = '{revision}'")
+    run(store, f"UPDATE {NOTED[store.database.engine.dialect.name]} SET version_num = '{revision}'")
 
 
 def test_the_code_needs_the_newest_revision_that_there_is() -> None:
@@ -102,7 +98,7 @@ def logged(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
 
 
 def test_a_defect_says_nothing_of_itself(api: Client, wired: Store, logged: io.StringIO) -> None:
-    execute(wired, "ALTER TABLE idempotency_keys RENAME TO gone")
+    run(wired, "ALTER TABLE idempotency_keys RENAME TO gone")
     task = {"name": "report", "title": "Report", "task_type": "noop"}
     answer = api.post("/v1/tasks", task, headers={"Idempotency-Key": "key"})
     assert (500, "internal-error") == (answer.status, answer.kind)
@@ -154,7 +150,8 @@ def test_a_database_that_is_busy_is_worth_another_try(databases: Databases, cloc
     with databases.migrated("sqlite") as url:
         wiring.compose({"DATABASE_URL": url, "REQUIRED_SCOPE": SCOPE}, clock)
         Scene(wiring.store("tester"), clock).task()
-        execute(wiring.store("tester"), "PRAGMA busy_timeout = 1")
+        with wiring.store("tester").database.engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA busy_timeout = 1")
         rival = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
         rival.execute("BEGIN IMMEDIATE")
         answer = Client(handler, lambda_context, judge).post("/v1/task-executions", {"task": "report"})

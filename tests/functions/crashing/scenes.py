@@ -191,9 +191,9 @@ SCENES: Mapping[str, Scene] = {
         sweep.app.handler,
         what_time_decides,
         (
-            *("commit sweeping.recover", RING, "commit sweeping.recover"),
-            *("commit sweeping.resume_deferred", RING, "commit sweeping.resume_deferred"),
-            *("commit sweeping.resume_paused", RING, "commit sweeping.resume_paused"),
+            *("commit sweep.recover", RING, "commit sweep.recover"),
+            *("commit sweep.resume_deferred", RING, "commit sweep.resume_deferred"),
+            *("commit sweep.resume_paused", RING, "commit sweep.resume_paused"),
         ),
         {"completed": 3},
     ),
@@ -209,7 +209,7 @@ SCENES: Mapping[str, Scene] = {
         worker.app.handler,
         batch,
         (
-            *("commit holding.claim_these", "commit holding.start"),
+            *("commit leases.claim_these", "commit leases.start"),
             *("commit shift.settle", RING),  # a, which makes b ready and starts what fails once
             "commit shift.settle",  # a retry is put up for later, and what waits is started
             *("commit tools.last_completed", "commit tools.start", "commit tools.finish", "commit shift.settle"),
@@ -221,8 +221,8 @@ SCENES: Mapping[str, Scene] = {
         worker.app.handler,
         too_much_for_one_shift,
         (
-            *("commit holding.claim_these", "commit holding.start", "commit shift.settle"),
-            *("commit holding.release", RING),
+            *("commit leases.claim_these", "commit leases.start", "commit shift.settle"),
+            *("commit leases.release", RING),
         ),
         {"completed": 3},
         remaining_ms=int((MARGIN + MINUTE).total_seconds() * 1000),
@@ -231,7 +231,7 @@ SCENES: Mapping[str, Scene] = {
         worker.app.handler,
         not_a_doorbell,
         (
-            *("commit holding.claim_these", "commit holding.start", "commit shift.settle"),
+            *("commit leases.claim_these", "commit leases.start", "commit shift.settle"),
             "call sqs.ChangeMessageVisibilityBatch",
         ),
         {"completed": 1},

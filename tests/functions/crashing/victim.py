@@ -26,7 +26,9 @@ def live(case: dict[str, Any]) -> None:
     FATE.passed.clear()
     FATE.last, FATE.after = case["last"], case["after"]
     scene = SCENES[case["scene"]]
-    parts = wiring.compose(case["environ"], Clock(datetime.fromisoformat(case["now"])))
+    clock = Clock(datetime.fromisoformat(case["now"]))
+    clock.govern(case["environ"]["DATABASE_URL"])
+    parts = wiring.compose(case["environ"], clock)
     watch_commits(parts.database.engine)
     scene.handler(case["event"], LambdaContext(remaining_ms=scene.remaining_ms))
 

@@ -196,11 +196,11 @@ def test_another_login_to_the_same_database_is_allowed_what_it_is_granted(run: R
         assert ("completed", [["janitor"]]) == (row.status, row.outcome["statements"][0]["rows"])
         row = run(
             "sql.run",
-            {"connection": "c", "statements": ["DELETE FROM task_executions"]},
+            {"connection": "c", "statements": ["DELETE FROM penstock.task_executions"]},
             DATABASE_URL=postgres_url,
             **reach(c=other),
         )
-        assert ("ready", "permission denied for table task_executions") == (row.status, row.error)
+        assert ("ready", "permission denied for schema penstock") == (row.status, row.error.splitlines()[0])
     finally:
         with engine.begin() as connection:
             connection.exec_driver_sql("DROP ROLE janitor")

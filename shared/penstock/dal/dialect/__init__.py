@@ -1,70 +1,79 @@
-"""The one place that knows that there are two engines, and nothing about any table.
+"""The one place that knows that there are two engines, and nothing about any table."""
 
-`insert` is for ON CONFLICT, which both engines spell alike: either compiles that of the other.
-"""
-
-from sqlalchemy.dialects.postgresql import insert
-
+from penstock.dal.dialect.calls import Rows, as_json
 from penstock.dal.dialect.databases import Database, Session, is_away, is_duplicate, joined, open_database
-from penstock.dal.dialect.scripts import Script, Statement
-from penstock.dal.dialect.serving import Service, address, open_for
-from penstock.dal.dialect.spelling import (
+from penstock.dal.dialect.functions import (
     BY_RANGE,
     CONTAINMENT,
     NEVER_REUSED,
+    ROOM_FOR_UPDATES,
     armed_triggers,
+    boolean_checks,
     clock_now,
-    document_of,
     engine_name,
+    fitting_checks,
     has_name,
     has_table,
+    id_of_number,
+    installed_functions,
     json_checks,
-    just_after,
-    later_of,
+    kept_elsewhere,
+    login_name,
     may_alter,
-    milliseconds_until,
+    noted_revision,
+    only_on_files,
     partial_index,
-    random_id,
-    seconds_after,
     transaction_number,
+    version_table,
+    writers,
 )
+from penstock.dal.dialect.lists import Ids, is_one_of
+from penstock.dal.dialect.queries import Query
+from penstock.dal.dialect.serving import Service, address, open_for
 from penstock.dal.dialect.types import Id, Instant, Json, Names, Serial, Xid
 
 __all__ = [
     "BY_RANGE",
     "CONTAINMENT",
     "NEVER_REUSED",
+    "ROOM_FOR_UPDATES",
     "Database",
     "Id",
+    "Ids",
     "Instant",
     "Json",
     "Names",
-    "Script",
+    "Query",
+    "Rows",
     "Serial",
     "Service",
     "Session",
-    "Statement",
     "Xid",
     "address",
     "armed_triggers",
+    "as_json",
+    "boolean_checks",
     "clock_now",
-    "document_of",
     "engine_name",
+    "fitting_checks",
     "has_name",
     "has_table",
-    "insert",
+    "id_of_number",
+    "installed_functions",
     "is_away",
     "is_duplicate",
+    "is_one_of",
     "joined",
     "json_checks",
-    "just_after",
-    "later_of",
+    "kept_elsewhere",
+    "login_name",
     "may_alter",
-    "milliseconds_until",
+    "noted_revision",
+    "only_on_files",
     "open_database",
     "open_for",
     "partial_index",
-    "random_id",
-    "seconds_after",
     "transaction_number",
+    "version_table",
+    "writers",
 ]

@@ -1,11 +1,14 @@
 """How each engine opens, begins, commits and is joined, and which of its errors are worth another try."""
 
+import hashlib
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Protocol
+from uuid import UUID
 
 import psycopg
 import sqlalchemy as sa
@@ -13,7 +16,8 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import tuple_row
 from sqlalchemy import orm, pool
 
-from penstock.dal.dialect.scripts import Cursor, Statement
+from penstock.dal.dialect.calls import Cursor, Rows, call_function, run_steps
+from penstock.dal.dialect.queries import Query
 from penstock.domain.errors import CannotJoin, InvalidInput
 
 BUSY_TIMEOUT_SECONDS = 30
@@ -25,26 +29,25 @@ AUTOCOMMIT = "this connection is in autocommit mode; open a transaction first, w
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A cursor, and whether what runs on it is one commit."""
+    """A cursor of one of the engines, and whether several statements on it are one commit."""
 
     cursor: Cursor
-    one_statement: bool
+    has_functions: bool
     spans: bool
 
-    def run(self, statement: Statement, params: Mapping[str, Any]) -> list[Any]:
-        """The rows that a statement returns."""
-        plan = statement.as_one if self.one_statement else statement.as_many
-        return plan.run(self.cursor, params)
+    def run(self, query: Query, params: Mapping[str, Any]) -> list[Any]:
+        """The rows of a query."""
+        if self.has_functions:
+            return query.run_postgresql(self.cursor, params)
+        return query.run_sqlite(self.cursor, params)
 
-    def become(self, role: str) -> None:
-        """Acts as this role until the transaction ends, where the engine has roles."""
-        if self.one_statement:
-            self.cursor.execute(f'SET LOCAL ROLE "{role}"')
-
-    def be_oneself(self) -> None:
-        """Acts as the login again."""
-        if self.one_statement:
-            self.cursor.execute("SET LOCAL ROLE NONE")
+    def call(
+        self, name: str, arguments: Mapping[str, Any], columns: str, now: datetime, new_id: Callable[[], UUID]
+    ) -> Rows:
+        """The rows that a verb of the ledger answers. On PostgreSQL it reads its own clock."""
+        if self.has_functions:
+            return call_function(self.cursor, name, arguments, columns)
+        return run_steps(self.cursor, name, arguments, now, new_id)
 
 
 class Database(Protocol):
@@ -100,7 +103,12 @@ class PostgreSQL:
     def __init__(self, url: str, **options: Any) -> None:
         given = sa.make_url(url).set(drivername="postgresql+psycopg")
         self.engine = sa.create_engine(
-            given, isolation_level="AUTOCOMMIT", use_native_hstore=False, pool_reset_on_return=None, **options
+            given,
+            isolation_level="AUTOCOMMIT",
+            use_native_hstore=False,
+            pool_reset_on_return=None,
+            execution_options={"schema_translate_map": {None: "penstock"}},
+            **options,
         )
 
     def autocommit(self) -> AbstractContextManager[Session]:
@@ -139,7 +147,7 @@ class SQLite:
         self.turn: AbstractContextManager[Any] = threading.RLock() if in_memory else nullcontext()
         arguments = {"check_same_thread": False, "timeout": BUSY_TIMEOUT_SECONDS}
         self.engine = sa.create_engine(url, connect_args=arguments, isolation_level="AUTOCOMMIT", **options)
-        sa.event.listen(self.engine, "connect", _settle)
+        sa.event.listen(self.engine, "connect", _prepare)
 
     @contextmanager
     def autocommit(self) -> Iterator[Session]:
@@ -178,18 +186,24 @@ def _checked_out(engine: sa.Engine, session_of: Callable[[Any], Session]) -> Ite
 
 
 def _psycopg_session(raw: psycopg.Connection[Any]) -> Session:
-    return Session(psycopg.RawCursor(raw, row_factory=tuple_row), one_statement=True, spans=False)
+    return Session(psycopg.RawCursor(raw, row_factory=tuple_row), has_functions=True, spans=False)
 
 
 def _sqlite_session(raw: sqlite3.Connection) -> Session:
     cursor = raw.cursor()
     cursor.row_factory = None
-    return Session(cursor, one_statement=False, spans=False)
+    return Session(cursor, has_functions=False, spans=False)
 
 
-def _settle(raw: sqlite3.Connection, _record: Any) -> None:
+def _prepare(raw: sqlite3.Connection, _record: Any) -> None:
+    _add_functions(raw)
     for pragma in ("foreign_keys = ON", "journal_mode = WAL", f"busy_timeout = {BUSY_TIMEOUT_SECONDS * 1000}"):
         raw.execute(f"PRAGMA {pragma}")
+
+
+def _add_functions(raw: sqlite3.Connection) -> None:
+    """What the steps of the ledger call, and SQLite does not have."""
+    raw.create_function("sha256", 1, lambda text: hashlib.sha256(text.encode()).hexdigest(), deterministic=True)
 
 
 # --- joining the caller's transaction --------------------------------------------------------------------------
@@ -232,6 +246,7 @@ def _joined_sqlite(raw: sqlite3.Connection) -> Session:
             "this connection has begun a deferred transaction, which may fail when it comes to write; "
             "begin it with BEGIN IMMEDIATE, or join before its first statement"
         )
+    _add_functions(raw)
     return replace(_sqlite_session(raw), spans=True)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from penstock.dal.dialect import Statement, has_name
+from penstock.dal.dialect import Query, has_name
 from penstock.dal.store import Tx
 from penstock.dal.views import pages
 from penstock.dal.views.executions import BRIEF, BY_CREATION, ENDED, SINCE, E, since_days
@@ -85,7 +85,7 @@ def _where(filters: frozenset[str]) -> list[Any]:
 
 
 @lru_cache(pages.SHAPES)
-def _list(statuses: tuple[str, ...], filters: frozenset[str], after: bool) -> Statement:  # noqa: FBT001 - part of the key
+def _list(statuses: tuple[str, ...], filters: frozenset[str], after: bool) -> Query:  # noqa: FBT001 - part of the key
     branches = [sa.select(*AUDITED).where(state, *_where(filters)) for state in _states(statuses, filters)]
     return pages.listing(BY_CREATION, branches, after=after)
 
@@ -99,6 +99,6 @@ def _states(statuses: tuple[str, ...], filters: frozenset[str]) -> list[Any]:
 
 
 @lru_cache(pages.SHAPES)
-def _count(statuses: tuple[str, ...], filters: frozenset[str]) -> Statement:
+def _count(statuses: tuple[str, ...], filters: frozenset[str]) -> Query:
     number = sa.func.count().label("number")
     return pages.one([number], is_one_of(E.c.status, statuses or TASK.ends), *_where(filters))

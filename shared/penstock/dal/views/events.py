@@ -8,7 +8,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from penstock.dal import schema
-from penstock.dal.dialect import Instant, Statement
+from penstock.dal.dialect import Instant, Query
 from penstock.dal.schema import EVENT_TYPES, RARE_EVENTS
 from penstock.dal.store import Tx
 from penstock.dal.views import pages
@@ -55,12 +55,12 @@ def _count(tx: Tx, subject: str, id: UUID) -> int:
 
 
 @lru_cache
-def _histories(subject: str, after: bool) -> Statement:  # noqa: FBT001 - part of the key
+def _histories(subject: str, after: bool) -> Query:  # noqa: FBT001 - part of the key
     return pages.listing(OLDEST_FIRST, [sa.select(*FACTS).where(*pages.equal(V, [subject]))], after=after)
 
 
 @lru_cache
-def _counts(subject: str) -> Statement:
+def _counts(subject: str) -> Query:
     return pages.one([sa.func.count().label("number")], *pages.equal(V, [subject]))
 
 
@@ -86,7 +86,7 @@ def count_by_type(tx: Tx, *, since: datetime) -> dict[str, int]:
 
 
 @lru_cache
-def _of_type(event_type: str, after: bool) -> Statement:  # noqa: FBT001 - part of the key
+def _of_type(event_type: str, after: bool) -> Query:  # noqa: FBT001 - part of the key
     # Every thousandth event is a rare one and has an index; a usual one is met at once on the way back through all.
     rare = [is_one_of(V.c.event_type, RARE_EVENTS)] if event_type in RARE_EVENTS else []
     events = sa.select(*FACTS).where(V.c.event_type == literal(event_type), *rare)
@@ -94,7 +94,7 @@ def _of_type(event_type: str, after: bool) -> Statement:  # noqa: FBT001 - part 
 
 
 @lru_cache
-def _latest(bounded: bool, after: bool) -> Statement:  # noqa: FBT001 - the whole key
+def _latest(bounded: bool, after: bool) -> Query:  # noqa: FBT001 - the whole key
     events = sa.select(*FACTS)
     since = sa.select(*pages.fenced(events.where(NOT_BEFORE), "since_then").c)
     return pages.listing(NEWEST_FIRST, [since if bounded else events], after=after)
@@ -104,4 +104,4 @@ def _by_type() -> sa.Select[Any]:
     return sa.select(V.c.event_type, sa.func.count().label("number")).where(NOT_BEFORE).group_by(V.c.event_type)
 
 
-BY_TYPE = Statement(lambda script: script.answer(_by_type()))
+BY_TYPE = Query(_by_type)

@@ -1,6 +1,6 @@
 """Questions about task executions: one of them, lists of them, what they wait for, how many there are.
 
-A list leaves out what may be large (a config of 256 KiB, a thousand times) and the lease, which is its holder's
+A list leaves out what may be large (a config of 256 KiB, a thousand times). No answer has a lease, which is its holder's
 secret. Lists are newest first: by id, since ids are made in the order of time. What has ended is found by its state
 and the moment of its creation, so lists of ended states alone have that order.
 """
@@ -14,7 +14,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from penstock.dal import schema
-from penstock.dal.dialect import Id, Instant, Script, Statement
+from penstock.dal.dialect import Id, Instant, Query
 from penstock.dal.store import Tx
 from penstock.dal.views import pages
 from penstock.dal.views.pages import Order, Page, is_one_of, literal
@@ -25,7 +25,8 @@ E, D = schema.task_executions, schema.task_dependencies
 BELLS = schema.task_outbox
 
 LARGE = ("config", "metadata", "outcome", "suggestions")
-WHOLE = tuple(column for column in E.c if column.name != "lease")
+SECRET = ("lease", "settled_lease")
+WHOLE = tuple(column for column in E.c if column.name not in SECRET)
 BRIEF = tuple(column for column in WHOLE if column.name not in LARGE)
 # The states of ix_task_executions_waiting, in the order in which it spells them.
 WAITING = (Status.PENDING, Status.APPROVED, Status.DEFERRED, Status.PAUSED)
@@ -46,13 +47,13 @@ def by_id(tx: Tx, id: UUID) -> Any | None:
     return pages.first(tx.run(BY_ITS_ID, {"id": pages.identity("id", id)}))
 
 
-def _parents(script: Script) -> None:
+def _parents() -> sa.Select[Any]:
     columns = (E.c.id, E.c.name, E.c.status, E.c.outcome, E.c.error, E.c.completed_at)
     child = D.c.child_id == sa.bindparam("id", type_=Id())
-    script.answer(sa.select(*columns).join(D, D.c.parent_id == E.c.id).where(child).order_by(E.c.sequence, E.c.id))
+    return sa.select(*columns).join(D, D.c.parent_id == E.c.id).where(child).order_by(E.c.sequence, E.c.id)
 
 
-PARENTS = Statement(_parents)
+PARENTS = Query(_parents)
 
 
 def parents(tx: Tx, id: UUID) -> list[Any]:
@@ -89,7 +90,7 @@ def page(
 
 
 @lru_cache(pages.SHAPES)
-def _list(filters: frozenset[str], statuses: tuple[str, ...], after: bool) -> Statement:  # noqa: FBT001 - part of the key
+def _list(filters: frozenset[str], statuses: tuple[str, ...], after: bool) -> Query:  # noqa: FBT001 - part of the key
     return pages.listing(_order(filters, statuses), _branches(filters, statuses), after=after)
 
 
@@ -145,12 +146,12 @@ def since_days(tx: Tx, days: int) -> Any:
 
 
 @lru_cache
-def _counts(bounded: bool) -> Statement:  # noqa: FBT001 - the whole key
+def _counts(bounded: bool) -> Query:  # noqa: FBT001 - the whole key
     groups = (is_one_of(E.c.status, WAITING), E.c.lease_expires_at.is_not(None), *_ended_since(bounded=bounded))
     number = sa.func.count().label("number")
     live = [sa.select(E.c.status, number).where(group).group_by(E.c.status) for group in groups]
     ready = sa.select(literal(Status.READY).label("status"), number).select_from(BELLS)
-    return Statement(lambda script: script.answer(sa.union_all(*live, ready)))
+    return Query(sa.union_all(*live, ready))
 
 
 def _ended_since(*, bounded: bool) -> list[sa.ColumnElement[bool]]:
@@ -158,10 +159,10 @@ def _ended_since(*, bounded: bool) -> list[sa.ColumnElement[bool]]:
     return [sa.and_(E.c.status == literal(status), ENDED, *recent) for status in TASK.ends]
 
 
-def _occupied(script: Script) -> None:
+def _occupied() -> sa.Select[Any]:
     held = sa.select(sa.func.count()).select_from(E).where(E.c.lease_expires_at.is_not(None)).scalar_subquery()
     ready = sa.select(sa.func.count()).select_from(BELLS).scalar_subquery()
-    script.answer(sa.select((held + ready).label("number")))
+    return sa.select((held + ready).label("number"))
 
 
-OCCUPIED = Statement(_occupied)
+OCCUPIED = Query(_occupied)

@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from penstock.dal import schema
-from penstock.dal.dialect import Instant, Statement
+from penstock.dal.dialect import Instant, Query
 from penstock.dal.store import Tx
 from penstock.dal.views import pages
 from penstock.dal.views.pages import literal
@@ -26,8 +26,8 @@ def lag(tx: Tx, *, queue: str | None = None) -> list[Any]:
 
 
 @lru_cache
-def _lag(filters: frozenset[str]) -> Statement:
-    return Statement(lambda script: script.answer(_numbers().where(*pages.equal(BELLS, filters))))
+def _lag(filters: frozenset[str]) -> Query:
+    return Query(_numbers().where(*pages.equal(BELLS, filters)))
 
 
 def _numbers() -> sa.Select[Any]:

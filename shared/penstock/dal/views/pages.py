@@ -1,4 +1,4 @@
-"""Lists in pages: the order of a list, the cursor that is a place in it, and the statement that reads from there."""
+"""Lists in pages: the order of a list, the cursor that is a place in it, and the query that reads from there."""
 
 import base64
 import json
@@ -11,7 +11,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement, FromClause
 
-from penstock.dal.dialect import Script, Statement
+from penstock.dal.dialect import Query
 from penstock.dal.store import Tx
 from penstock.domain import limits
 from penstock.domain.errors import InvalidInput
@@ -67,23 +67,20 @@ class Order:
 
 
 def turn(
-    tx: Tx, order: Order, question: Callable[[bool], Statement], *, cursor: str | None, limit: int, **params: Any
+    tx: Tx, order: Order, question: Callable[[bool], Query], *, cursor: str | None, limit: int, **params: Any
 ) -> Page:
-    """The page after a cursor; *question* answers the statement that begins there, or at the beginning."""
+    """The page after a cursor; *question* answers the query that begins there, or at the beginning."""
     limits.within("limit", limit, (1, limits.PAGE))
     place = order.place(cursor)
     rows = tx.run(question(bool(place)), {**params, **place, "limit": limit + 1})
     return Page(rows[:limit], order.cursor(rows[limit - 1]) if len(rows) > limit else None)
 
 
-def listing(order: Order, branches: Sequence[sa.Select[Any]], *, after: bool) -> Statement:
+def listing(order: Order, branches: Sequence[sa.Select[Any]], *, after: bool) -> Query:
     """The first rows of some selections. Each is read in order and no further than the page needs."""
 
-    def build(script: Script) -> None:
-        first = [_first(order, branch, after=after) for branch in branches]
-        script.answer(first[0] if len(first) == 1 else _merged(order, first))
-
-    return Statement(build)
+    first = [_first(order, branch, after=after) for branch in branches]
+    return Query(first[0] if len(first) == 1 else _merged(order, first))
 
 
 def _first(order: Order, branch: sa.Select[Any], *, after: bool) -> sa.Select[Any]:
@@ -97,9 +94,9 @@ def _merged(order: Order, branches: Sequence[sa.Select[Any]]) -> sa.Select[Any]:
     return rows.order_by(*order.of(rows)).limit(LIMIT)
 
 
-def one(columns: Sequence[Any], *where: Any) -> Statement:
+def one(columns: Sequence[Any], *where: Any) -> Query:
     """The single row that there is, or none."""
-    return Statement(lambda script: script.answer(sa.select(*columns).where(*where)))
+    return Query(sa.select(*columns).where(*where))
 
 
 def first(rows: Sequence[Any]) -> Any | None:

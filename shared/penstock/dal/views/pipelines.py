@@ -8,7 +8,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from penstock.dal import schema
-from penstock.dal.dialect import Id, Statement
+from penstock.dal.dialect import Id, Query
 from penstock.dal.store import Tx
 from penstock.dal.views import pages
 from penstock.dal.views.executions import BRIEF as TASK_BRIEF
@@ -47,7 +47,7 @@ def page(
 
 
 @lru_cache(pages.SHAPES)
-def _list(filters: frozenset[str], statuses: tuple[str, ...], after: bool) -> Statement:  # noqa: FBT001 - part of the key
+def _list(filters: frozenset[str], statuses: tuple[str, ...], after: bool) -> Query:  # noqa: FBT001 - part of the key
     same = pages.equal(P, filters)
     branches = [sa.select(*BRIEF).where(*same, *state) for state in _states(filters, statuses)]
     return pages.listing(BY_ID, branches, after=after)
@@ -69,6 +69,6 @@ def tasks(tx: Tx, id: UUID, *, cursor: str | None = None, limit: int = 100) -> P
 
 
 @lru_cache
-def _tasks(after: bool) -> Statement:  # noqa: FBT001 - the whole key
+def _tasks(after: bool) -> Query:  # noqa: FBT001 - the whole key
     mine = sa.select(*TASK_BRIEF).where(*pages.equal(E, ["pipeline_execution_id"]))
     return pages.listing(BY_SEQUENCE, [mine], after=after)

@@ -8,18 +8,20 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from penstock.dal import schema
-from penstock.dal.dialect import Id, Statement
+from penstock.dal.dialect import Id, Query
 from penstock.dal.store import Tx
 from penstock.dal.views import pages
 from penstock.dal.views.pages import Order, Page, is_one_of
 from penstock.domain.lifecycle import TASK
 
 E = schema.task_executions
-OVERVIEW = sa.table(
+# A view of the database, so not part of the metadata of its tables; and a Table, so that it is looked for in their schema.
+OVERVIEW = sa.Table(
     "task_overview",
-    *(sa.column(column.name, column.type) for column in schema.tasks.c),
-    sa.column("execution_id", Id()),
-    *(sa.column(name, E.c[name].type) for name in ("status", "attempt", "started_at", "completed_at", "error")),
+    sa.MetaData(),
+    *(sa.Column(column.name, column.type) for column in schema.tasks.c),
+    sa.Column("execution_id", Id()),
+    *(sa.Column(name, E.c[name].type) for name in ("status", "attempt", "started_at", "completed_at", "error")),
 )
 BY_NAME = Order("tasks", {"name": pages.name}, newest_first=False)
 BY_ITS_ID = pages.one(list(OVERVIEW.c), OVERVIEW.c.id == sa.bindparam("id", type_=Id()))
@@ -47,7 +49,7 @@ def page(
 
 
 @lru_cache(pages.SHAPES)
-def _list(filters: frozenset[str], statuses: tuple[str, ...], after: bool) -> Statement:  # noqa: FBT001 - part of the key
+def _list(filters: frozenset[str], statuses: tuple[str, ...], after: bool) -> Query:  # noqa: FBT001 - part of the key
     states = [is_one_of(OVERVIEW.c.status, statuses)] if statuses else []
     tasks = sa.select(*OVERVIEW.c).where(*pages.equal(OVERVIEW, filters), *states)
     return pages.listing(BY_NAME, [tasks], after=after)

@@ -6,7 +6,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from penstock.dal import schema
-from penstock.dal.dialect import Id, Script, Statement
+from penstock.dal.dialect import Id, Query
 from penstock.dal.store import Tx
 from penstock.dal.views import pages
 from penstock.domain import limits
@@ -14,14 +14,14 @@ from penstock.domain import limits
 T = schema.tool_executions
 
 
-def _last(script: Script) -> None:
+def _last() -> sa.Select[Any]:
     mine = T.c.task_execution_id == sa.bindparam("task_execution_id", type_=Id())
     same = T.c.tool_name == sa.bindparam("tool_name", type_=sa.Text())
     done = T.c.status == pages.literal("completed")
-    script.answer(sa.select(*T.c).where(mine, same, done).order_by(T.c.id.desc()).limit(sa.literal_column("1")))
+    return sa.select(*T.c).where(mine, same, done).order_by(T.c.id.desc()).limit(sa.literal_column("1"))
 
 
-LAST = Statement(_last)
+LAST = Query(_last)
 
 
 def last_completed(tx: Tx, task_execution_id: UUID, tool_name: str) -> Any | None:

@@ -1,0 +1,34 @@
+-- Skips executions that have not begun and are not ready: they will not run.
+
+-- step moved
+UPDATE task_executions
+SET status = 'skipped',
+  version = version + 1,
+  updated_at = max(:now, updated_at),
+  completed_at = max(:now, updated_at)
+WHERE id IN (SELECT value FROM json_each(:ids)) AND status IN ('pending', 'approved', 'paused')
+RETURNING id;
+
+-- step recorded
+INSERT INTO execution_events (
+  pipeline_execution_id, task_execution_id, event_type, to_status, version, event_data, actor, created_at)
+SELECT e.pipeline_execution_id, e.id, 'TaskSkipped', 'skipped', e.version,
+  iif(:reason IS NULL, '{}', json_object('reason', :reason)), :actor, e.updated_at
+FROM json_each(:moved) AS m
+CROSS JOIN task_executions AS e ON e.id = m.value ->> 'id';
+
+-- step unpaused: remove the pause entries
+DELETE FROM pause_queue WHERE task_execution_id IN (SELECT value ->> 'id' FROM json_each(:moved));
+
+-- step answer
+SELECT 'moved' AS what, e.id, e.pipeline_execution_id, e.status, e.version, e.queue, NULL AS available_at, e.traceparent
+FROM json_each(:moved) AS m
+CROSS JOIN task_executions AS e ON e.id = m.value ->> 'id';
+
+-- step ended
+SELECT e.id, e.pipeline_execution_id, 'skipped' AS ending, 0 AS is_bad
+FROM json_each(:moved) AS m
+CROSS JOIN task_executions AS e ON e.id = m.value ->> 'id'
+WHERE e.pipeline_execution_id IS NOT NULL;
+
+-- then follow for ended
