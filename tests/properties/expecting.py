@@ -85,3 +85,23 @@ def pauses_over(sight: Sight, now: datetime) -> list[UUID]:
         and (row.resume_after <= now if row.resume_after else row.reason == "insufficient_capacity")
     ]
     return [row.id for row in sorted(found, key=lambda row: (row.pause_priority, row.paused_at, row.pause))]
+
+
+SETTLED = {
+    "complete": Status.COMPLETED,
+    "fail": Status.FAILED,
+    "schedule_retry": Status.READY,
+    "defer": Status.DEFERRED,
+    "release": Status.READY,
+}
+
+
+def repeated(seen: Sight, asked: Iterable[tuple[UUID, UUID, str]]) -> set[UUID]:
+    """What the same lease has settled, or started, in this way before: it is answered again, and does not move."""
+    return {id for id, lease, verb in asked if _has_been(seen.executions[id], lease, verb)}
+
+
+def _has_been(row: Any, lease: UUID, verb: str) -> bool:
+    if verb == "start":
+        return bool(row.lease == lease and row.status == Status.RUNNING)
+    return bool(row.settled_lease == lease and row.status == SETTLED[verb])

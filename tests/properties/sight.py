@@ -21,7 +21,7 @@ def _executions() -> sa.Select[Any]:
     """With their doorbells and pause entries beside them: a second one of either would show as a second row."""
     source = E.outerjoin(O, O.c.task_execution_id == E.c.id).outerjoin(Q, Q.c.task_execution_id == E.c.id)
     return sa.select(
-        E.c.id, E.c.pipeline_execution_id, E.c.name, E.c.status, E.c.version, E.c.queue, E.c.lease,
+        E.c.id, E.c.pipeline_execution_id, E.c.name, E.c.status, E.c.version, E.c.queue, E.c.lease, E.c.settled_lease,
         E.c.lease_expires_at, E.c.started_at, E.c.completed_at, E.c.attempt, E.c.max_attempts, E.c.recoveries,
         E.c.requires_approval, E.c.resume_at, E.c.timeout_seconds, E.c.error, E.c.updated_at,
         O.c.id.label("bell"), O.c.available_at, O.c.ring_at, O.c.rings, O.c.priority.label("bell_priority"),

@@ -14,7 +14,7 @@ from penstock.domain.lifecycle import Status
 from tests.acting import MINUTE
 from tests.properties.drawing import HOLD, QUEUES, Whom, few, leaps, numbers, queues, whom
 from tests.properties.example import Example, at
-from tests.properties.expecting import audible, deferrals_over, due, movable, silent, whole_moments
+from tests.properties.expecting import audible, deferrals_over, due, movable, repeated, silent, whole_moments
 
 BOOM, HOPELESS = Failure("boom", "Boom"), Failure("hopeless", "Hopeless")
 DONE = Outcome({"rows": 3}, ("postgres",))
@@ -153,7 +153,8 @@ class Workers(Example):
             wanted |= moves
             if moves and each.verb == "schedule_retry" and each.due is not None:
                 self.not_before[each.id] = each.due
-        self.moves(wanted, self.does(executions.settle, settlements))
+        again = repeated(self.seen, [(each.id, each.lease, each.verb) for each in settlements]) - wanted
+        self.moves(wanted, self.does(executions.settle, settlements), again=again)
 
     # --- falling silent, and going on later --------------------------------------------------------------------
 

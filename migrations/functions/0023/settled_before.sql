@@ -8,7 +8,7 @@ AS $penstock$
 BEGIN
   RETURN QUERY
   WITH again AS (
-    SELECT e.*
+    SELECT DISTINCT ON (e.id) e.*
     FROM jsonb_to_recordset(settlements) AS s (id uuid, lease uuid, verb text)
     CROSS JOIN LATERAL (SELECT * FROM penstock.task_executions e WHERE e.id = s.id OFFSET 0) AS e
     WHERE s.id <> ALL (moved)

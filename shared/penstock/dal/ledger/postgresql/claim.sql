@@ -47,6 +47,8 @@ BEGIN
       SELECT e.id
       FROM penstock.task_executions e
       WHERE e.id = ANY (ids) AND e.status = 'ready' AND (e.resume_at IS NULL OR e.resume_at <= moment)
+        AND EXISTS (
+          SELECT FROM penstock.task_outbox o WHERE o.task_execution_id = e.id AND o.available_at <= moment OFFSET 0)
         AND (e.pipeline_execution_id IS NULL OR EXISTS (
           SELECT FROM penstock.pipeline_executions w
           WHERE w.id = e.pipeline_execution_id AND w.status = 'running' OFFSET 0))

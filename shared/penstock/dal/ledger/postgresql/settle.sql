@@ -28,11 +28,11 @@ BEGIN
       coalesce(s.due, moment + make_interval(secs => s.delay_seconds)), s.data, e.ctid)::penstock.settlement)
   INTO held
   FROM (
-    SELECT DISTINCT ON (id) *
-    FROM jsonb_to_recordset(settlements) AS s (
+    SELECT DISTINCT ON (id, lease) *
+    FROM ROWS FROM (jsonb_to_recordset(settlements) AS (
       id uuid, lease uuid, verb text, outcome jsonb, services_touched text[], suggestions jsonb, error text,
-      due timestamptz, delay_seconds double precision, data jsonb)
-    ORDER BY id
+      due timestamptz, delay_seconds double precision, data jsonb)) WITH ORDINALITY AS s
+    ORDER BY id, lease, ordinality
   ) AS s
   CROSS JOIN LATERAL (
     SELECT e.ctid

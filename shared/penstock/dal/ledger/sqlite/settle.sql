@@ -1,12 +1,14 @@
 -- Settles what a worker holds, each execution in its own way: complete, fail, schedule_retry, defer, release, or start the next.
 -- A settlement moves its execution only under its lease. One that this lease has made before answers the same again.
 
--- step held: what may move
+-- step held: what may move; of two settlements under one lease the first counts
 SELECT e.id, s.value ->> 'verb' AS verb, s.value ->> 'outcome' AS outcome, s.value ->> 'services_touched' AS services_touched,
   s.value ->> 'suggestions' AS suggestions, s.value ->> 'error' AS error, coalesce(s.value ->> 'data', '{}') AS data,
   coalesce(s.value ->> 'due',
     strftime('%Y-%m-%dT%H:%M:%f000Z', :now, (s.value ->> 'delay_seconds') || ' seconds')) AS due
-FROM json_each(:settlements) AS s
+FROM (
+  SELECT value, min(key) FROM json_each(:settlements) GROUP BY value ->> 'id', value ->> 'lease'
+) AS s
 CROSS JOIN task_executions AS e ON e.id = s.value ->> 'id'
 WHERE e.lease = s.value ->> 'lease'
   AND CASE s.value ->> 'verb'
@@ -16,9 +18,7 @@ WHERE e.lease = s.value ->> 'lease'
     WHEN 'defer' THEN e.status = 'running'
     WHEN 'release' THEN e.status = 'claimed'
     WHEN 'start' THEN e.status = 'claimed'
-  END
-GROUP BY e.id
-HAVING s.key = min(s.key);
+  END;
 
 -- step moved
 UPDATE task_executions AS e
@@ -108,7 +108,8 @@ CROSS JOIN task_executions AS e ON e.id = s.value ->> 'id'
 CROSS JOIN task_dependencies AS d ON d.parent_id = e.id
 CROSS JOIN task_executions AS c ON c.id = d.child_id
 CROSS JOIN task_outbox AS o ON o.task_execution_id = c.id
-WHERE e.settled_lease = s.value ->> 'lease' AND e.status IN ('completed', 'failed') AND c.status = 'ready'
+WHERE e.settled_lease = s.value ->> 'lease' AND c.status = 'ready'
+  AND e.status = CASE s.value ->> 'verb' WHEN 'complete' THEN 'completed' WHEN 'fail' THEN 'failed' END
   AND e.id NOT IN (SELECT value ->> 'id' FROM json_each(:held));
 
 -- step ended
