@@ -29,13 +29,15 @@ def newest_first(store: Store, *where: Any) -> list[UUID]:
     return [found.id for found in reversed(rows(store, E, *where))]
 
 
-def test_one_is_shown_with_everything_but_its_lease(store: Store) -> None:
+def test_one_is_shown_with_everything_but_its_leases(store: Store) -> None:
     id = only(store.alone(executions.create, job(config={"size": 3}, metadata={"a": "b"})))
     begin(store, id)
     found = ask(store, views.by_id, id)
     assert found
     kept = execution(store, id)
-    assert {name: getattr(kept, name) for name in kept._fields if name != "lease"} == found._asdict()
+    assert {
+        name: getattr(kept, name) for name in kept._fields if name not in ("lease", "settled_lease")
+    } == found._asdict()
     assert ({"size": 3}, "worker") == (found.config, found.worker_id)
 
 
@@ -56,7 +58,7 @@ def test_a_list_leaves_out_what_is_large_and_what_is_secret(store: Store, clock:
     store.alone(executions.create, job(config={"size": 3}))
     (found,) = ask(store, views.page).rows
     left_out = set(E.c.keys()) - set(found._fields)
-    assert {"config", "metadata", "outcome", "suggestions", "lease"} == left_out
+    assert {"config", "metadata", "outcome", "suggestions", "lease", "settled_lease"} == left_out
 
 
 def test_a_state_lists_what_is_in_it_and_nothing_else(store: Store, clock: Clock) -> None:
