@@ -129,29 +129,33 @@ def _rows_read(scan: Mapping[str, Any]) -> float:
 
 
 COUNTERS = """
-    SELECT i.relname, t.relname, pg_stat_get_xact_numscans(i.oid), pg_stat_get_xact_tuples_returned(i.oid), false
+    SELECT i.relname, t.relname, pg_stat_get_xact_numscans(i.oid), pg_stat_get_xact_tuples_returned(i.oid),
+        pg_stat_get_xact_blocks_fetched(i.oid), false
     FROM pg_class i JOIN pg_index x ON x.indexrelid = i.oid JOIN pg_class t ON t.oid = x.indrelid
     WHERE i.relnamespace = 'penstock'::regnamespace
     UNION ALL
-    SELECT t.relname, t.relname, pg_stat_get_xact_numscans(t.oid), pg_stat_get_xact_tuples_returned(t.oid), true
+    SELECT t.relname, t.relname, pg_stat_get_xact_numscans(t.oid), pg_stat_get_xact_tuples_returned(t.oid),
+        pg_stat_get_xact_blocks_fetched(t.oid), true
     FROM pg_class t WHERE t.relnamespace = 'penstock'::regnamespace AND t.relkind = 'r'
 """
 
 
-def _counters(session: Explaining) -> dict[tuple[str, bool], tuple[int, int]]:
-    """How often each index and each whole table has been scanned in this transaction, and how many rows came of it."""
+Counters = dict[tuple[str, bool], tuple[int, int, int]]
+
+
+def _counters(session: Explaining) -> Counters:
+    """How often each index and each whole table has been scanned in this transaction, what came of it, and the pages."""
     session.cursor.execute(COUNTERS)
-    return {(name, whole): (scans, rows) for name, _, scans, rows, whole in session.cursor.fetchall()}
+    return {(name, whole): (scans, rows, pages) for name, _, scans, rows, pages, whole in session.cursor.fetchall()}
 
 
-def _difference(
-    before: Mapping[tuple[str, bool], tuple[int, int]], after: Mapping[tuple[str, bool], tuple[int, int]]
-) -> Plan:
-    scanned = {key for key, (scans, _) in after.items() if scans > before[key][0]}
+def _difference(before: Counters, after: Counters) -> Plan:
+    scanned = {key for key, (scans, _, _) in after.items() if scans > before[key][0]}
     return Plan(
         frozenset(name for name, whole in scanned if not whole),
         frozenset(name for name, whole in scanned if whole),
-        sum(rows - before[key][1] for key, (_, rows) in after.items()),
+        sum(rows - before[key][1] for key, (_, rows, _) in after.items()),
+        sum(pages - before[key][2] for key, (_, _, pages) in after.items()),
     )
 
 
