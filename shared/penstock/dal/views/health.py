@@ -53,7 +53,7 @@ def weaknesses(tx: Tx) -> list[str]:
     missing = guards.of_history(found.engine) - set(found.armed or ())
     return [
         *(f"the trigger {name} is missing or does not fire" for name in sorted(missing)),
-        *(f"{grant}" for grant in found.writers or ()),
+        *(found.writers or ()),
         *(["this login owns the tables, or may become their owner"] if found.may_disarm else []),
         *_changed(found.functions),
     ]
